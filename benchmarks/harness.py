@@ -1,0 +1,155 @@
+"""What every benchmark shares: child processes that are measured, sides that take turns, figures, the table."""
+
+import math
+import os
+import statistics
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+_Result = TypeVar("_Result")
+
+SIDES = Path(__file__).parent / "sides"
+
+
+class BenchmarkError(Exception):
+    """A benchmark could not be run, or a side gave a wrong answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Child:
+    """What a child process cost, from its first instruction to its last, and said: CPU in ms, user and system."""
+
+    cpu: float
+    stdout: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One row of the table: csv_manager's value and a peer's, each a median, and the ratio of the two.
+
+    `low` and `high` are the smallest and largest ratio of a round; None where a ratio is not one of rounds. `target`
+    is the largest ratio that is aimed at.
+    """
+
+    benchmark: str
+    what: str
+    peer: str
+    unit: str
+    ours: float
+    theirs: float
+    ratio: float
+    low: float | None
+    high: float | None
+    rounds: int
+    target: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The figure as a JSON object."""
+        return asdict(self)
+
+
+def figure(
+    benchmark: str, what: str, peer: str, unit: str, pairs: Iterable[tuple[float, float]], target: float | None = None
+) -> Figure:
+    """The figure of rounds: each pair is csv_manager's value and the peer's, measured one after the other."""
+    rounds = list(pairs)
+    ratios = [ours / theirs for ours, theirs in rounds]
+    return Figure(
+        benchmark=benchmark,
+        what=what,
+        peer=peer,
+        unit=unit,
+        ours=statistics.median(ours for ours, _ in rounds),
+        theirs=statistics.median(theirs for _, theirs in rounds),
+        ratio=statistics.median(ratios),
+        low=min(ratios),
+        high=max(ratios),
+        rounds=len(rounds),
+        target=target,
+    )
+
+
+def percentile(values: Iterable[float], share: float) -> float:
+    """The smallest value that at least this share of the values does not exceed (nearest rank)."""
+    ordered = sorted(values)
+    return ordered[max(math.ceil(share * len(ordered)), 1) - 1]
+
+
+def take_turns(
+    sides: Mapping[str, Callable[[], _Result]], rounds: int, *, warm_up: bool = True
+) -> list[dict[str, _Result]]:
+    """Run the sides A B C A B C …; the first round fills the caches and does not count."""
+    measured = []
+    for number in range(rounds + warm_up):
+        results = {name: side() for name, side in sides.items()}
+        say(f"  round {number} of {rounds}" if number or not warm_up else "  warming up")
+        if number or not warm_up:
+            measured.append(results)
+    return measured
+
+
+def run_child(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Child:
+    """Run a process to its end and say what it cost. Raises `BenchmarkError` if it fails."""
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environment, text=True
+        )
+        with process:
+            stdout = process.stdout.read() if process.stdout else ""
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            errors.seek(0)
+            raise BenchmarkError(f"{' '.join(command)} ended with {process.returncode}: {errors.read().strip()}")
+    return Child(cpu=1000 * (usage.ru_utime + usage.ru_stime), stdout=stdout)
+
+
+def console_script(name: str) -> str:
+    """The path of an installed command beside the running interpreter. Raises `BenchmarkError`."""
+    path = Path(sysconfig.get_path("scripts"), name)
+    if not path.exists():
+        raise BenchmarkError(f"The command {name} is not installed beside {sys.executable}.")
+    return str(path)
+
+
+def clean_environment(folder: Path) -> dict[str, str]:
+    """This environment with a home for csv_manager and a place for bytecode in `folder`, and no other settings.
+
+    All sides start from bytecode that the warm-up wrote, whether or not they were installed with it.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("CSV_MANAGER_", "PYTHON")) or name in ("PYTHONPATH", "PYTHONHOME")
+    }
+    return {**kept, "CSV_MANAGER_HOME": str(folder / "home"), "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+
+
+def say(text: str) -> None:
+    """Progress, on stderr: the table alone is the answer."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def table(figures: Iterable[Figure]) -> str:
+    """The figures as aligned text."""
+    rows = [("figure", "csv_manager", "peer or floor", "its value", "ratio", "min", "max", "rounds", "target")]
+    for row in figures:
+        target = "-" if row.target is None else f"<= {row.target:g} {'met' if row.ratio <= row.target else 'MISSED'}"
+        values = (f"{_short(row.ours)} {row.unit}", row.peer, f"{_short(row.theirs)} {row.unit}")
+        ratios = tuple("-" if ratio is None else _short(ratio) for ratio in (row.ratio, row.low, row.high))
+        rows.append((f"{row.benchmark}: {row.what}", *values, *ratios, str(row.rounds), target))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    rows.insert(1, tuple("-" * width for width in widths))
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(lines)
+
+
+def _short(value: float) -> str:
+    """Three digits, and no powers of ten."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

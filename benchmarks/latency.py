@@ -1,0 +1,144 @@
+"""How soon a change is told: from a file's close to its row change on the stdout of a running csv_watch."""
+
+import contextlib
+import json
+import random
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+from csv_files import row, write_pair
+from harness import (
+    SIDES,
+    BenchmarkError,
+    Figure,
+    clean_environment,
+    console_script,
+    figure,
+    percentile,
+    run_child,
+    say,
+    take_turns,
+)
+
+SUMMARY = "time from a file's close to its change on the stdout of csv_watch, against a bare watchdog script"
+#: Seconds that both sides let a file rest.
+SETTLE = 0.1
+_EDITS, _QUICK_EDITS = 20, 5
+_ROWS = 1_000
+_DEADLINE = 30.0
+_PEER = f"bare watchdog, closed event + {SETTLE:g} s"
+
+
+def measure(*, quick: bool) -> Iterator[Figure]:
+    """The figures; each edit appends one row to a file of a thousand rows."""
+    edits = _QUICK_EDITS if quick else _EDITS
+    with tempfile.TemporaryDirectory(prefix="csv_manager_bench_") as name, contextlib.ExitStack() as stack:
+        folder = Path(name).resolve()
+        environment = clean_environment(folder)
+        ours, floor = _write(folder / "ours"), _write(folder / "floor")
+        csv_manager = console_script("csv_manager")
+        settle = ["--settle", str(SETTLE)]
+        run_child([csv_manager, "csv_watcher_add", str(ours), "--key", "id", *settle], environment)
+        service = stack.enter_context(_running([csv_manager, "csv_watch", "--format", "jsonl"], environment))
+        script = [sys.executable, str(SIDES / "bare_watchdog.py"), str(floor), str(SETTLE)]
+        bare = stack.enter_context(_running(script, environment))
+        _wait_for(service.stderr, "Watching 1 file")
+        _wait_for(bare.stdout, "ready")
+        say(f"  {edits} edits on each side")
+        sides = {"ours": _Side(service, ours, told=True), "floor": _Side(bare, floor, told=False)}
+        rounds = take_turns({name: side.edit for name, side in sides.items()}, edits)
+    pairs = [(results["ours"], results["floor"]) for results in rounds]
+    yield figure("latency", f"close to stdout, p50 (settle {SETTLE:g} s)", _PEER, "ms", pairs)
+    yield _tail(f"close to stdout, p95 (settle {SETTLE:g} s)", pairs)
+    beyond = [(ours - 1000 * SETTLE, floor - 1000 * SETTLE) for ours, floor in pairs]
+    yield figure("latency", "the same beyond the settle time, p50", _PEER, "ms", beyond)
+    yield _tail("the same beyond the settle time, p95", beyond)
+
+
+def _tail(what: str, pairs: Sequence[tuple[float, float]]) -> Figure:
+    """The 95th percentile of each side and their ratio, which is no ratio of rounds and has no spread."""
+    ours, floor = (percentile(values, 0.95) for values in zip(*pairs, strict=True))
+    middle = figure("latency", what, _PEER, "ms", pairs)
+    return replace(middle, ours=ours, theirs=floor, ratio=ours / floor, low=None, high=None)
+
+
+class _Side:
+    """One watched file and the process that tells of it; `told` means that it prints row changes as JSON."""
+
+    def __init__(self, process: subprocess.Popen[bytes], path: Path, *, told: bool) -> None:
+        self._process = process
+        self._path = path
+        self._told = told
+        self._next = _ROWS
+        self._rng = random.Random(_ROWS)  # noqa: S311 - data, no secrets
+
+    def edit(self) -> float:
+        """Append a row, and the milliseconds from the close to the line that tells of it."""
+        # A pause of any length: an edit must not meet a timer of the other side in step.
+        time.sleep(self._rng.uniform(0, 0.5))
+        self._next += 1
+        with self._path.open("a", encoding="utf-8") as file:
+            cells = [cell.replace('"', "").replace(",", "") for cell in row(self._rng, self._next)]
+            file.write(",".join(cells) + "\n")
+        closed = time.perf_counter()
+        line = _read_line(self._process.stdout)
+        passed = time.perf_counter() - closed
+        if self._told and json.loads(line)["key"] != {"id": str(self._next)}:
+            raise BenchmarkError(f"csv_watch told another change than the row {self._next}: {line}")
+        return 1000 * passed
+
+
+@contextlib.contextmanager
+def _running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with unbuffered pipes, stopped at the end."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        bufsize=0,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _wait_for(stream: IO[bytes] | None, text: str) -> None:
+    while text not in _read_line(stream):
+        pass
+
+
+def _read_line(stream: IO[bytes] | None) -> str:
+    """The next line of an unbuffered pipe. Raises `BenchmarkError` at its end or if none comes in time."""
+    if stream is None:
+        raise BenchmarkError("A process without a pipe cannot be read.")
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        line = b""
+        while not line.endswith(b"\n"):
+            if not selector.select(_DEADLINE):
+                raise BenchmarkError(f"Nothing was told within {_DEADLINE:g} seconds.")
+            byte = stream.read(1)
+            if not byte:
+                raise BenchmarkError(f"A process ended before it told a change: {line.decode()!r}.")
+            line += byte
+    return line.decode()
+
+
+def _write(folder: Path) -> Path:
+    folder.mkdir()
+    return write_pair(folder, _ROWS, updated=0)[0]

@@ -1,0 +1,51 @@
+"""Every setting of csv_manager, with its default.
+
+A value is replaced by, later over earlier: configuration.py or configuration.yaml in CSV_MANAGER_HOME, the file named
+by CSV_MANAGER_CONFIG, files given by --config, the environment variable CSV_MANAGER_<SETTING>. `csv_manager
+csv_config_list` shows what is in force and where it came from.
+"""
+
+import os
+
+#: The application's name and what it is, in groundwork's documents.
+APP_NAME = "csv_manager_app"
+APP_DESCRIPTION = "groundwork application of package CSV-Manager"
+
+#: The folder of everything that csv_manager keeps. CSV_MANAGER_HOME, if set, is its default.
+APP_PATH = os.path.expanduser(os.environ.get("CSV_MANAGER_HOME") or os.path.join("~", "CSV-Manager"))
+
+#: The plugins to activate, in this order, and further ones without repeating these.
+PLUGINS = [
+    "CsvWatcherPlugin",
+    "CsvWatcherDbPlugin",
+    "CsvHistoryPlugin",
+    "CsvDocumentPlugin",
+    "CsvConfigPlugin",
+    "CsvDemoPlugin",
+    "GwPluginsInfo",
+    "GwDocumentsInfo",
+]
+PLUGINS_EXTRA: list[str] = []
+
+#: Files that are watched besides the stored watchers, and the seconds between two checks of them.
+CSV_FILES: list[str] = []
+CSV_INTERVAL = 10
+
+#: Seconds that a file must rest before it is read, and after which one that never rests is read all the same.
+CSV_SETTLE = 0.5
+CSV_MAX_WAIT = 60
+
+#: The store: watchers, versions, row changes. LOCATION is a file; CONNECTION, an SQLAlchemy URL, is what counts.
+WATCHER_DATABASE_NAME = "WATCHER_DB"
+WATCHER_DATABASE_DESCRIPTION = "Watchers and history of CSV files"
+WATCHER_DATABASE_LOCATION = os.path.join(APP_PATH, "watcher_db.db")
+WATCHER_DATABASE_CONNECTION = "sqlite:///" + WATCHER_DATABASE_LOCATION
+
+#: The folder of the versions' bytes.
+ARCHIVE_PATH = os.path.join(APP_PATH, "archive")
+
+#: The largest number of row changes of a version that are also rows of the store; more are read from the archive.
+HISTORY_ROW_LIMIT = 100000
+
+#: A dictionary for logging.config.dictConfig; without one, warnings go to stderr (-v: more, -vv: all).
+GROUNDWORK_LOGGING = None

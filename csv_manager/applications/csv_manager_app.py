@@ -1,0 +1,169 @@
+"""csv_manager as a groundwork application: build, activate, run, stop."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from csv_manager import __version__
+from csv_manager.core.errors import ConfigurationError, CsvManagerError
+from csv_manager.framework import app as framework
+from csv_manager.framework import settings as layered
+from csv_manager.framework.commands import run
+from csv_manager.framework.plugin_files import load_plugin_file
+
+_HELP = """Change data capture for CSV files.
+
+\b
+Point at a file, and see what changes in it from then on:
+  csv_manager csv_watcher_add prices.csv --key id
+  csv_manager csv_watch --rows
+
+`csv_manager csv_demo` shows it at work in ten seconds.
+"""
+
+
+class CSV_MANAGER_APP:  # noqa: N801 - the name that the tutorial gave it
+    """The application. `app` is the groundwork App; nothing is activated until `activate` or `start`.
+
+    `config` are configuration files, `plugins` plugin files. With `watching`, the stored watchers' threads start as
+    soon as every plugin of PLUGINS is active; `start`, the command line, activates with watching off.
+    """
+
+    def __init__(
+        self,
+        config: Sequence[str] = (),
+        plugins: Sequence[str] = (),
+        *,
+        watching: bool = True,
+        lean: bool = False,
+    ) -> None:
+        self.settings = layered.load(config)
+        classes = [clazz for path in self._plugin_files(plugins) for clazz in load_plugin_file(path)]
+        self.plugins: list[str] = list(
+            dict.fromkeys(
+                [
+                    *self.settings["PLUGINS"],
+                    *self.settings["PLUGINS_EXTRA"],
+                    *(clazz.__name__ for clazz in classes),
+                ]
+            )
+        )
+        only = frozenset(self.plugins) - {clazz.__name__ for clazz in classes} if lean else None
+        self.app: Any = framework.create_app(self.settings, classes, only=only)
+        self.app.csv_watching = watching
+        self.app.csv_plugins = tuple(self.plugins)
+
+    def activate(self) -> None:
+        """Activate every plugin of PLUGINS, PLUGINS_EXTRA and the plugin files."""
+        framework.activate(self.app, self.plugins)
+
+    def start(self, args: Sequence[str] | None = None) -> None:
+        """Run the command line and end the process with its exit code."""
+        sys.exit(main(args, self))
+
+    def stop(self) -> None:
+        """Stop watching, deactivate plugins, close databases."""
+        framework.shutdown(self.app)
+
+    def _plugin_files(self, plugins: Sequence[str]) -> list[Path]:
+        home = layered.home(self.settings)
+        return [*sorted((home / "plugins").glob("*.py")), *map(Path, plugins)]
+
+
+def start_app() -> None:
+    """The console script."""
+    sys.exit(main())
+
+
+def main(args: Sequence[str] | None = None, application: CSV_MANAGER_APP | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 the answer is no, 2 could not do it."""
+    arguments = list(sys.argv[1:] if args is None else args)
+    root = _root()
+    try:
+        # Which commands there are depends on the options before the command, so these are read first.
+        given = root.make_context("csv_manager", list(arguments), resilient_parsing=True).params
+    except click.ClickException:
+        given = {}
+    verbose = given.get("verbose") or 0
+    _log_to_stderr(verbose)
+    app = application
+    try:
+        if app is not None and (given.get("config") or given.get("plugin")):
+            raise ConfigurationError("--config and --plugin come too late here; give them to CSV_MANAGER_APP itself.")
+        if app is None:
+            app = CSV_MANAGER_APP(given.get("config") or (), given.get("plugin") or (), watching=False, lean=True)
+        app.app.csv_watching = False
+        app.activate()
+        return run(app.app.commands.group(root), arguments, "csv_manager", traces=verbose > 0)
+    except CsvManagerError as error:
+        if verbose:
+            logging.getLogger("csv_manager").exception("csv_manager could not start.")
+        click.echo(f"Error: {error}", err=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        return 130
+    finally:
+        if app is not None:
+            app.stop()
+
+
+def _root() -> click.Group:
+    return click.Group(
+        "csv_manager",
+        help=_HELP,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        params=[
+            click.Option(
+                ["--config"],
+                multiple=True,
+                metavar="FILE",
+                expose_value=True,
+                help="Read settings from a Python or YAML file; may be repeated, later files win.",
+            ),
+            click.Option(
+                ["--plugin"],
+                multiple=True,
+                metavar="FILE.py",
+                help="Load a plugin from a file; may be repeated.",
+            ),
+            click.Option(["-v", "--verbose"], count=True, help="Say more on stderr; -vv says all."),
+            click.Option(
+                ["--version"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_print_version,
+                help="Show the version and exit.",
+            ),
+        ],
+        callback=lambda **_: None,
+    )
+
+
+def _print_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        click.echo(f"csv_manager {__version__}")
+        context.exit()
+
+
+def _log_to_stderr(verbose: int) -> None:
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s" if verbose else "%(levelname)s: %(message)s"
+    logging.basicConfig(stream=sys.stderr, level=level, format=form)
+    if not verbose:
+        # A traceback is for -v; one line says what failed.
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(_without_traceback)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    if record.exc_info and record.exc_info[1] is not None:
+        record.msg = f"{record.getMessage()} {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+        record.args = ()
+        record.exc_info = None
+    return True

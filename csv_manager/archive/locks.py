@@ -1,0 +1,50 @@
+"""One recorder at a time for each file on this host, so that a content read earlier is recorded earlier."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from csv_manager.core.errors import ArchiveError
+
+#: Lock files; two files that share one wait for each other, which is rare and harmless.
+_STRIPES = 64
+
+
+class FileLocks:
+    """Locks of the operating system, which a killed process lets go of."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @contextlib.contextmanager
+    def hold(self, path: str) -> Iterator[None]:
+        """Hold the lock of one file, from before it is read until it is recorded."""
+        stripe = hashlib.sha256(path.encode()).digest()[0] % _STRIPES
+        with self._locked(stripe):
+            yield
+
+    @contextlib.contextmanager
+    def hold_all(self) -> Iterator[None]:
+        """Hold every lock, so that no content of the archive is about to be referred to."""
+        with contextlib.ExitStack() as stack:
+            for stripe in range(_STRIPES):
+                stack.enter_context(self._locked(stripe))
+            yield
+
+    @contextlib.contextmanager
+    def _locked(self, stripe: int) -> Iterator[None]:
+        import filelock
+
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self._folder / f"{stripe:02}.lock", thread_local=False)
+            lock.acquire()
+        except OSError as error:
+            raise ArchiveError(
+                f"The folder {self._folder} cannot be written: {error.strerror}; check its rights."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()

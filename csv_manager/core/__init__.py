@@ -1,0 +1,14 @@
+"""Nouns and pure functions. Knows no groundwork, click, SQLAlchemy or watchdog."""
+
+from csv_manager.core.errors import CsvManagerError
+from csv_manager.core.model import ColumnChange, CsvFormat, Finding, RowChange, Version, WatcherOptions
+
+__all__ = [
+    "ColumnChange",
+    "CsvFormat",
+    "CsvManagerError",
+    "Finding",
+    "RowChange",
+    "Version",
+    "WatcherOptions",
+]

@@ -1,0 +1,78 @@
+"""Every error that csv_manager raises on purpose.
+
+One root; each class is one line of prose, which is also its default message. A message names the file, the row
+and the column where there is one, and the next step. Commands print it on stderr and end with `exit_code`.
+"""
+
+
+class CsvManagerError(Exception):
+    """csv_manager could not do what was asked."""
+
+    exit_code = 2
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class ConfigurationError(CsvManagerError):
+    """A setting is not usable; see csv_config_list for each value and where it came from."""
+
+
+class PluginError(CsvManagerError):
+    """A plugin could not be loaded or activated."""
+
+
+class PathNotFoundError(CsvManagerError):
+    """There is no such file."""
+
+
+class UnreadableError(CsvManagerError):
+    """The file may not be read."""
+
+
+class NotCsvError(CsvManagerError):
+    """The content cannot be read as CSV."""
+
+
+class UnknownColumnError(CsvManagerError):
+    """The file has no such column."""
+
+
+class DuplicateKeyError(CsvManagerError):
+    """Two rows have the same key."""
+
+
+class OptionError(CsvManagerError):
+    """An option has a value that cannot be used."""
+
+
+class WatcherExistsError(CsvManagerError):
+    """The file is watched already; csv_watcher_set changes a watcher."""
+
+
+class WatcherNotFoundError(CsvManagerError):
+    """No watcher has this file; csv_watcher_list shows those there are."""
+
+
+class VersionNotFoundError(CsvManagerError):
+    """The history has no such version; csv_history_list shows those there are."""
+
+
+class StoreError(CsvManagerError):
+    """The store could not be read or written."""
+
+
+class ArchiveError(CsvManagerError):
+    """The archive could not be read or written."""
+
+
+class ReceiverError(CsvManagerError):
+    """A receiver of changes failed; it is called again with the same change."""
+
+
+class TornReadError(CsvManagerError):
+    """The file changed while it was read; it is read again once it rests."""
+
+
+class LostRaceError(CsvManagerError):
+    """Another process recorded a version of this file first."""

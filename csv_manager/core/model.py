@@ -1,0 +1,258 @@
+"""The nouns of csv_manager as frozen values; docs/glossary.rst defines each of them."""
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, NamedTuple, Self
+
+from csv_manager.core.errors import OptionError
+
+Op = Literal["insert", "update", "delete"]
+Cells = Mapping[str, "str | list[str] | None"]
+
+#: The name under which the surplus fields of a row that is longer than its header stand, as a list.
+EXTRA = "_extra"
+
+
+class Signature(NamedTuple):
+    """What the operating system says of a file without reading it: equal means that no one wrote to it."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def parse(cls, text: str | None) -> Self | None:
+        """The signature that `str(signature)` gave, or None."""
+        return cls(*map(int, text.split(":"))) if text else None
+
+    def __str__(self) -> str:
+        return ":".join(map(str, self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormatOptions:
+    """What a user said of a file's csv format; None is "find out"."""
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    quotechar: str | None = None
+    header: bool | None = None
+    names: tuple[str, ...] | None = None
+    skip_lines: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '\r\n"'):
+            raise OptionError(
+                f"--delimiter must be one character and not {self.delimiter!r}; a tab is $'\\t' or 'tab'."
+            )
+        if self.quotechar is not None and (len(self.quotechar) > 1 or self.quotechar in ("\r", "\n")):
+            raise OptionError(f"--quotechar must be one character, or empty for none, not {self.quotechar!r}.")
+        if self.quotechar and self.quotechar == self.delimiter:
+            raise OptionError(f"--quotechar and --delimiter are both {self.quotechar!r}.")
+        if self.skip_lines is not None and self.skip_lines < 0:
+            raise OptionError(f"--skip-lines must be 0 or more, not {self.skip_lines}.")
+        if self.names is not None and len(set(self.names)) != len(self.names):
+            raise OptionError(f"--header repeats a name: {', '.join(self.names)}.")
+        if self.encoding is not None:
+            _check_encoding(self.encoding)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvFormat:
+    r"""How the bytes of one version are read: found once, or said by the user, then kept with the version.
+
+    `sure` is False while the content was too small to tell the delimiter (an empty file, one column): the next
+    version is looked at afresh. `errors` is `backslashreplace` for UTF-8 with a few stray bytes, shown as `\xNN`.
+    """
+
+    encoding: str = "utf-8"
+    errors: str = "strict"
+    delimiter: str = ","
+    quotechar: str = '"'
+    header: bool = True
+    names: tuple[str, ...] | None = None
+    skip_lines: int = 0
+    compression: str | None = None
+    sure: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """The format as a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The format that `to_json` gave; unknown names of later versions are left out."""
+        known = {f.name: value[f.name] for f in fields(cls) if f.name in value}
+        if known.get("names") is not None:
+            known["names"] = tuple(known["names"])
+        return cls(**known)
+
+    def describe(self) -> str:
+        """The format in a few words, for people."""
+        delimiter = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}.get(self.delimiter, self.delimiter)
+        header = "header" if self.header else "names given" if self.names else "no header"
+        parts = [delimiter, self.encoding, header]
+        parts += [self.compression] if self.compression else []
+        parts += [f"{self.skip_lines} lines skipped"] if self.skip_lines else []
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatcherOptions:
+    """Everything that a watcher is told; times are in seconds."""
+
+    interval: float = 10
+    key: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    format: FormatOptions = field(default_factory=FormatOptions)
+    settle: float | None = None
+    max_wait: float | None = None
+    every: float | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.interval, bool) or not isinstance(self.interval, (int, float)):
+            raise OptionError(f"--interval must be a number of seconds, not {self.interval!r}.")
+        if not self.interval > 0 or not math.isfinite(self.interval):
+            raise OptionError(f"--interval must be more than 0 seconds, not {self.interval:g}.")
+        for option, value in (("settle", self.settle), ("max-wait", self.max_wait), ("every", self.every)):
+            if value is not None and (value < 0 or not math.isfinite(value)):
+                raise OptionError(f"--{option} must be 0 seconds or more, not {value:g}.")
+        both = set(self.key) & set(self.ignore)
+        if both:
+            raise OptionError(f"A key column cannot be ignored: {', '.join(sorted(both))}.")
+        if self.name is not None and (not self.name or "/" in self.name or self.name != self.name.strip()):
+            raise OptionError(f"--name must be a word without '/', not {self.name!r}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnChange:
+    """What happened to the columns between two versions."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.renamed)
+
+    def to_json(self) -> dict[str, Any]:
+        """The change as a JSON object."""
+        return {"added": list(self.added), "removed": list(self.removed), "renamed": dict(self.renamed)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any] | None) -> Self:
+        """The change that `to_json` gave."""
+        if not value:
+            return cls()
+        return cls(added=tuple(value["added"]), removed=tuple(value["removed"]), renamed=value["renamed"])
+
+    def describe(self) -> str:
+        """The change in a few words, for people; empty if there is none."""
+        parts = []
+        if self.added:
+            parts.append("columns added: " + ", ".join(self.added))
+        if self.removed:
+            parts.append("columns removed: " + ", ".join(self.removed))
+        if self.renamed:
+            parts.append("columns renamed: " + ", ".join(f"{a} to {b}" for a, b in self.renamed.items()))
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowChange:
+    """One row that was inserted, updated or deleted.
+
+    `line` is the physical line, counted from 1, on which the row starts: in the old content for a delete, in the
+    new one otherwise. `key` is None without key columns. Cells are text; a cell missing from a short row is None.
+    """
+
+    op: Op
+    key: Cells | None
+    before: Cells | None
+    after: Cells | None
+    line: int
+
+    def to_json(self, *, csv_file: str, version: int | None, seq: int) -> dict[str, Any]:
+        """The row change in the form that it has everywhere: in streams, files and the store."""
+        return {
+            "csv_file": csv_file,
+            "version": version,
+            "seq": seq,
+            "op": self.op,
+            "key": self.key,
+            "before": self.before,
+            "after": self.after,
+            "line": self.line,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that is wrong with a version, and where; codes are Frictionless ones where it has one."""
+
+    code: str
+    message: str
+    line: int | None = None
+    column: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The finding as a JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One settled content of a file, as the store knows it.
+
+    `base` is the version that the changes are told against (None for the first). `size` is in bytes, as the file
+    came; `rows` counts data rows, None if the content could not be read. `position` is the store-wide number of the
+    first row change. `stored` tells whether the row changes are rows of the store or are read from the archive.
+    """
+
+    number: int
+    base: int | None
+    created: dt.datetime
+    cause: str
+    status: str
+    sha256: str
+    size: int
+    rows: int | None
+    inserted: int
+    updated: int
+    deleted: int
+    columns: tuple[str, ...]
+    column_change: ColumnChange
+    csv_format: CsvFormat
+    key: tuple[str, ...]
+    ignore: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    position: int
+    stored: bool
+
+    def summary(self) -> dict[str, Any]:
+        """The version as one row of csv_history_list."""
+        return {
+            "version": self.number,
+            "created": self.created,
+            "cause": self.cause,
+            "status": self.status,
+            "sha256": self.sha256,
+            "size": self.size,
+            "rows": self.rows,
+            "inserted": self.inserted,
+            "updated": self.updated,
+            "deleted": self.deleted,
+        }
+
+
+def _check_encoding(encoding: str) -> None:
+    """Refuse an encoding that Python does not have."""
+    try:
+        "".encode(encoding)
+    except (LookupError, UnicodeError):
+        raise OptionError(f"--encoding {encoding!r} is not known; try utf-8, utf-16, cp1252.") from None

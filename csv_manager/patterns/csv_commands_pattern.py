@@ -1,0 +1,82 @@
+"""Commands of a plugin, with the arguments, the output formats and the manners that csv_manager's own have."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+from groundwork.patterns import GwCommandsPattern
+
+from csv_manager.framework.app import prepare, settings_of
+from csv_manager.framework.settings import masked
+from csv_manager.patterns import output
+
+
+class CsvCommandsPattern(GwCommandsPattern):
+    """Register commands with `self.commands.register(command, description, function, params)`.
+
+    `answer` writes what a command was asked for, `say` what it says besides. A command returns its exit code, or
+    nothing for 0, and raises a `CsvManagerError` for one line on stderr and exit code 2.
+    """
+
+    def __init__(self, app: Any, **kwargs: Any) -> None:
+        prepare(app)
+        kwargs.setdefault("name", type(self).__name__)
+        super().__init__(app, **kwargs)
+
+    def deactivate(self) -> None:
+        """End the plugin; overwrite it where there is something to end."""
+
+    def settings(self) -> list[dict[str, Any]]:
+        """Every setting with its value, secrets masked, and its origin."""
+        return [
+            {"name": setting.name, "value": masked(setting.name, setting.value), "origin": setting.origin}
+            for setting in settings_of(self.app).all()
+        ]
+
+    @staticmethod
+    def answer(
+        rows: Iterable[Mapping[str, Any]], columns: Sequence[str], form: str = "table", *, empty: str = ""
+    ) -> None:
+        """Write rows to stdout as a table, json, jsonl or csv; `empty` is said if a table has none."""
+        output.emit(rows, columns, form, empty=empty)
+
+    @staticmethod
+    def answer_one(row: Mapping[str, Any]) -> None:
+        """Write one object for people, a line for each of its fields."""
+        output.emit_one(row)
+
+    @staticmethod
+    def say(text: str) -> None:
+        """Say something on stderr."""
+        click.echo(text, err=True)
+
+
+def path_argument(*, required: bool = True, name: str = "csv_file") -> click.Argument:
+    """PATH…: files, folders, globs or names of watchers."""
+    return click.Argument([name], nargs=-1, required=required, metavar="PATH..." if required else "[PATH]...")
+
+
+def format_option(*formats: str) -> click.Option:
+    """--format, with all formats or these."""
+    choices = formats or output.FORMATS
+    return click.Option(
+        ["--format", "form"],
+        type=click.Choice(choices),
+        default=choices[0],
+        show_default=True,
+        help="How to print the answer.",
+    )
+
+
+def option(*names: str, **attributes: Any) -> click.Option:
+    """A click option; a default is shown in the help."""
+    attributes.setdefault("show_default", attributes.get("default") is not None)
+    return click.Option(list(names), **attributes)
+
+
+def each(values: str | Sequence[str]) -> tuple[str, ...]:
+    """One path or several, as several."""
+    return (values,) if isinstance(values, str) else tuple(values)
+
+
+Command = Callable[..., "int | None"]

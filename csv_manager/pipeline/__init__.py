@@ -1,0 +1,1 @@
+"""The stages in their order: arrival, snapshot, change set, findings, COMMIT, receivers."""

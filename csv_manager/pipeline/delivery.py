@@ -1,0 +1,102 @@
+"""Tells receivers what was recorded: at least once, in the order of the versions, each with its own watermark."""
+
+import fnmatch
+import logging
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # it loads SQLAlchemy, which a command without the store does without
+    from collections.abc import Callable
+
+    from csv_manager.pipeline.store import Store, VersionChange
+
+log = logging.getLogger("csv_manager.delivery")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receiver:
+    """A function to tell; `files` is a glob that the absolute path must match; `replay` begins with the oldest."""
+
+    name: str
+    function: "Callable[[VersionChange], object]"
+    files: str = "*"
+    replay: bool = False
+
+
+def _is_dead(owner: str | None) -> bool:
+    """Whether the process that holds a lease has ended; of another host's that is not known."""
+    if owner is None:
+        return False
+    host, pid, _ = owner.split(":")
+    if host != _host():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _host() -> str:
+    return socket.gethostname()[:32].replace(":", "-")
+
+
+class Delivery:
+    """The receivers of one process. One that fails is told the same again later, and holds up no other."""
+
+    def __init__(self) -> None:
+        self._owner = f"{_host()}:{os.getpid()}:{os.urandom(4).hex()}"
+        self._receivers: dict[str, Receiver] = {}
+        self._known: set[str] = set()
+
+    def add(self, receiver: Receiver) -> None:
+        """Add a receiver."""
+        self._receivers[receiver.name] = receiver
+
+    def remove(self, name: str) -> None:
+        """Take a receiver away; its watermark stays in the store."""
+        self._receivers.pop(name, None)
+
+    def names(self) -> list[str]:
+        """The names of the receivers."""
+        return list(self._receivers)
+
+    def register(self, store: "Store") -> None:
+        """Give new receivers their first watermark, before anything more is recorded."""
+        for receiver in list(self._receivers.values()):
+            if receiver.name not in self._known:
+                store.catalog.outbox.register(receiver.name, replay=receiver.replay)
+                self._known.add(receiver.name)
+
+    def deliver(self, store: "Store") -> bool:
+        """Tell every receiver what it was not told yet; False if one failed and is to be told again."""
+        self.register(store)
+        told = [self._deliver(store, receiver) for receiver in list(self._receivers.values())]
+        return all(told)
+
+    def _deliver(self, store: "Store", receiver: Receiver) -> bool:
+        outbox = store.catalog.outbox
+        holder = outbox.owner(receiver.name)
+        position = outbox.claim(receiver.name, self._owner, dead=holder if _is_dead(holder) else None)
+        if position is None:
+            log.info("Receiver %s is being told by another process (%s).", receiver.name, holder)
+            return False
+        try:
+            while entries := outbox.since(position):
+                for entry in entries:
+                    if entry.kind != "held" and fnmatch.fnmatch(entry.path, receiver.files):
+                        change = store.told(entry)
+                        if change is not None:
+                            receiver.function(change)
+                    position = entry.position + entry.positions - 1
+                    outbox.advance(receiver.name, self._owner, position)
+        except Exception:
+            log.exception("Receiver %s failed; it is told again what it was told last.", receiver.name)
+            return False
+        finally:
+            outbox.release(receiver.name, self._owner)
+        return True

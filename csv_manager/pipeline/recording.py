@@ -1,0 +1,275 @@
+"""From an arrival to COMMIT: snapshot, csv format, change set, findings, one transaction."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from csv_manager.archive import Archive, FileLocks, Snapshot
+from csv_manager.archive.archive import signature_of
+from csv_manager.core.detecting import bom_encoding, detect
+from csv_manager.core.diff import check_key, diff
+from csv_manager.core.errors import (
+    CsvManagerError,
+    DuplicateKeyError,
+    LostRaceError,
+    NotCsvError,
+    TornReadError,
+    UnknownColumnError,
+)
+from csv_manager.core.model import (
+    ColumnChange,
+    CsvFormat,
+    Finding,
+    FormatOptions,
+    Signature,
+    Version,
+    WatcherOptions,
+)
+from csv_manager.core.reading import Table
+from csv_manager.store.catalog import Catalog
+from csv_manager.store.history import FileRecord, NewVersion
+
+_ATTEMPTS = 10
+_CODES: dict[type[CsvManagerError], str] = {
+    NotCsvError: "source-error",
+    UnknownColumnError: "missing-label",
+    DuplicateKeyError: "primary-key",
+}
+_UNREADABLE = tuple(_CODES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What one recording came to: the number of the new version, or None if the content is the latest one."""
+
+    path: str
+    number: int | None
+    status: str
+    signature: Signature
+
+
+class Recorder:
+    """Records settled contents. `row_limit` is the largest number of row changes of a version kept in SQL."""
+
+    def __init__(self, catalog: Catalog, archive: Archive, locks: FileLocks, row_limit: int) -> None:
+        self._history = catalog.history
+        self._archive = archive
+        self._locks = locks
+        self._row_limit = row_limit
+
+    def record(
+        self,
+        path: str,
+        options: WatcherOptions,
+        *,
+        cause: str = "change",
+        store_watcher: bool = False,
+    ) -> Outcome:
+        """Read a file once and record what it holds, unless that is its latest version.
+
+        With `store_watcher` the watcher is stored in the same transaction, and a content that cannot be read as CSV
+        raises and stores nothing; without, such a content is recorded as held, with its finding.
+        Raises `TornReadError` if the file moves, and `UnreadableError`.
+        """
+        with self._locks.hold(path), self._archive.taking(path) as snapshot:
+            for _ in range(_ATTEMPTS):
+                try:
+                    return self._record(path, options, snapshot, cause=cause, store_watcher=store_watcher)
+                except LostRaceError:
+                    if signature_of(path) != snapshot.signature:
+                        raise TornReadError(f"{path} changed while it was recorded.") from None
+        raise LostRaceError(f"{path}: other processes kept recording versions of it; try again.")
+
+    def check(self, path: str, options: WatcherOptions) -> None:
+        """Raise what `record` would raise of a file's content for a watcher about to be stored; store nothing."""
+        with self._archive.taking(path) as snapshot:
+            self._read(path, options, snapshot, self._last(path)[1])
+
+    def reread(self, file: FileRecord, options: WatcherOptions) -> None:
+        """Read the head version with other options, so that the next one is compared with it as it is meant."""
+        head = self._version(file, file.head)
+        if head is None:
+            return
+        open_raw = self._opener(head.sha256)
+        csv_format = detect(open_raw, Path(file.path).name, options.format)
+        table = Table(open_raw, csv_format, file.path)
+        check_key(table, options.key)
+        _check_ignored(table, options.ignore)
+        self._history.set_format(file.id, head.number, csv_format, table.columns, table.count())
+
+    def _record(
+        self, path: str, options: WatcherOptions, snapshot: Snapshot, *, cause: str, store_watcher: bool
+    ) -> Outcome:
+        file, head = self._last(path)
+        latest = self._version(file, file.latest) if file else None
+        if file and latest and latest.sha256 == snapshot.sha256:
+            status = latest.status
+            if store_watcher:
+                self._read(path, options, snapshot, head)
+                self._history.add_watcher(path, options, snapshot.signature)
+            else:
+                reason = latest.findings[0].message if latest.findings else None
+                state = "held" if status == "held" else "ok"
+                self._history.observe(path, state=state, reason=reason, signature=snapshot.signature)
+            return Outcome(path=path, number=None, status=status, signature=snapshot.signature)
+        try:
+            new = self._compare(path, options, snapshot, head, cause)
+        except _UNREADABLE as error:
+            if store_watcher:
+                raise
+            new = _held(error, options, snapshot, head, cause)
+        self._archive.keep(snapshot)
+        number = self._history.commit(
+            path,
+            new,
+            expected=file.latest if file else 0,
+            signature=snapshot.signature,
+            watcher=options if store_watcher else None,
+        )
+        return Outcome(path=path, number=number, status=new.status, signature=snapshot.signature)
+
+    def _compare(
+        self, path: str, options: WatcherOptions, snapshot: Snapshot, head: Version | None, cause: str
+    ) -> NewVersion:
+        table = self._read(path, options, snapshot, head)
+        old = Table(self._opener(head.sha256), head.csv_format, path) if head else None
+        if old is not None and head is not None:
+            old.unique.add(head.key)  # it was recorded with this key
+        change_set = diff(old, table, key=options.key, ignore=options.ignore)
+        changes = None
+        if head:
+            first = tuple(itertools.islice(change_set, self._row_limit + 1))
+            if len(first) <= self._row_limit:
+                changes = first
+        rows = table.count()
+        counts = change_set.counts if head else (rows, 0, 0)
+        return NewVersion(
+            base=head.number if head else None,
+            cause=cause,
+            status="ok",
+            sha256=snapshot.sha256,
+            size=snapshot.size,
+            rows=rows,
+            inserted=counts[0],
+            updated=counts[1],
+            deleted=counts[2],
+            columns=table.columns,
+            column_change=change_set.columns,
+            csv_format=table.csv_format,
+            key=options.key,
+            ignore=options.ignore,
+            findings=(),
+            changes=changes,
+        )
+
+    def _read(self, path: str, options: WatcherOptions, snapshot: Snapshot, head: Version | None) -> Table:
+        """The snapshot as a table, in the pinned csv format as long as that can be right."""
+        open_raw = snapshot.open
+        name = Path(path).name
+        pinned = _pinned(head, options.format, open_raw, name)
+        try:
+            table = Table(open_raw, pinned or detect(open_raw, name, options.format), path)
+            if pinned and head:
+                table = _with_delimiter(table, head, options.format, open_raw, name)
+            check_key(table, options.key)
+        except NotCsvError as error:
+            if not pinned:
+                raise _named(error, path) from error
+            try:
+                table = Table(open_raw, detect(open_raw, name, options.format), path)
+                check_key(table, options.key)
+            except NotCsvError as again:
+                raise _named(again, path) from again
+        _check_ignored(table, options.ignore if head is None else ())
+        return table
+
+    def _opener(self, sha256: str) -> Callable[[], BinaryIO]:
+        return lambda: self._archive.open(sha256)
+
+    def _last(self, path: str) -> tuple[FileRecord | None, Version | None]:
+        file = self._history.file(path)
+        return file, self._version(file, file.head) if file else None
+
+    def _version(self, file: FileRecord, number: int) -> Version | None:
+        return self._history.version(file.id, number) if number else None
+
+
+def _pinned(
+    head: Version | None, options: FormatOptions, open_raw: Callable[[], BinaryIO], name: str
+) -> CsvFormat | None:
+    """The head's csv format with what the user said since, or None if it is to be found afresh."""
+    if head is None or not head.csv_format.sure or not head.columns:
+        return None
+    pinned = head.csv_format
+    if pinned.skip_lines and options.skip_lines is None:
+        return None  # the skipped line was Excel's `sep=`, which the new content may lack
+    if options.encoding is None and pinned.compression is None:
+        with open_raw() as raw:
+            marked = bom_encoding(raw.read(4))
+        if (marked or pinned.encoding in ("utf-16", "utf-32")) and marked != pinned.encoding:
+            return None
+    said = {
+        field: getattr(pinned, field) if value is None else value
+        for field, value in dataclasses.asdict(options).items()
+    }
+    if options.names is not None:
+        said["header"] = options.header
+    found = detect(open_raw, name, FormatOptions(**said))
+    return dataclasses.replace(found, errors=pinned.errors if options.encoding is None else "strict")
+
+
+def _with_delimiter(
+    table: Table, head: Version, options: FormatOptions, open_raw: Callable[[], BinaryIO], name: str
+) -> Table:
+    """The table, with another delimiter if the pinned one cuts nothing and the columns' names prove the other."""
+    if len(table.columns) != 1 or len(head.columns) == 1 or options.delimiter is not None:
+        return table
+    said = dataclasses.replace(
+        options,
+        encoding=table.csv_format.encoding,
+        header=table.csv_format.header,
+        names=table.csv_format.names,
+    )
+    other = Table(open_raw, detect(open_raw, name, said), table.csv_file)
+    return other if 2 * len(set(other.columns) & set(head.columns)) >= len(head.columns) else table
+
+
+def _held(
+    error: CsvManagerError, options: WatcherOptions, snapshot: Snapshot, head: Version | None, cause: str
+) -> NewVersion:
+    """A content that cannot be compared: a version all the same, that nothing follows until it is replaced."""
+    return NewVersion(
+        base=head.number if head else None,
+        cause=cause,
+        status="held",
+        sha256=snapshot.sha256,
+        size=snapshot.size,
+        rows=None,
+        inserted=0,
+        updated=0,
+        deleted=0,
+        columns=(),
+        column_change=ColumnChange(),
+        csv_format=head.csv_format if head else CsvFormat(sure=False),
+        key=options.key,
+        ignore=options.ignore,
+        findings=(Finding(code=_CODES[type(error)], message=str(error)),),
+        changes=None,
+    )
+
+
+def _named(error: NotCsvError, path: str) -> NotCsvError:
+    """The error with the file's name in front, once."""
+    message = str(error)
+    return error if message.startswith(path) else NotCsvError(f"{path}: {message[0].lower()}{message[1:]}")
+
+
+def _check_ignored(table: Table, ignore: tuple[str, ...]) -> None:
+    for column in ignore:
+        if table.columns and column not in table.columns:
+            raise UnknownColumnError(
+                f"{table.csv_file}: ignored column {column!r} is not in the header: {', '.join(table.columns)}."
+            )

@@ -1,0 +1,158 @@
+"""The store as people and plugins use it: files, their versions, their bytes and their row changes."""
+
+import datetime as dt
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from csv_manager.archive import Archive, FileLocks
+from csv_manager.core.diff import ChangeSet, Counts, diff
+from csv_manager.core.errors import VersionNotFoundError
+from csv_manager.core.model import RowChange, Version
+from csv_manager.core.reading import Table
+from csv_manager.core.versions import find_version
+from csv_manager.pipeline.recording import Recorder
+from csv_manager.store.catalog import Catalog
+from csv_manager.store.history import FileRecord
+from csv_manager.store.outbox import Entry
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionChange:
+    """A version that was recorded, as receivers get it: a past fact. `updated` and its like yield row changes."""
+
+    csv_file: str
+    version: int
+    base: int | None
+    created: dt.datetime
+    cause: str
+    status: str
+    position: int
+    change_set: ChangeSet
+
+    @property
+    def inserted(self) -> Iterator[RowChange]:
+        """The rows that came."""
+        return self.change_set.inserted
+
+    @property
+    def updated(self) -> Iterator[RowChange]:
+        """The rows that changed, with `before` and `after`; there are some only with key columns."""
+        return self.change_set.updated
+
+    @property
+    def deleted(self) -> Iterator[RowChange]:
+        """The rows that went."""
+        return self.change_set.deleted
+
+
+class Store:
+    """The catalog and the archive as one. `url` is the catalog's; the folders are made when they are needed."""
+
+    def __init__(self, *, url: str, archive: Path, locks: Path, row_limit: int) -> None:
+        self.catalog = Catalog(url)
+        self.archive = Archive(archive)
+        self.locks = FileLocks(locks)
+        self.recorder = Recorder(self.catalog, self.archive, self.locks, row_limit)
+
+    def find(self, path: str) -> "File | None":
+        """The file of an absolute path, if it has a history."""
+        record = self.catalog.history.file(path)
+        return File(self, record) if record else None
+
+    def file(self, path: str) -> "File":
+        """The file of an absolute path. Raises `VersionNotFoundError` if it has no history."""
+        found = self.find(path)
+        if found is None:
+            raise VersionNotFoundError(f"{path} has no history; csv_watcher_add begins one.")
+        return found
+
+    def files(self) -> list["File"]:
+        """Every file with a history, in the order of their names."""
+        return [File(self, record) for record in self.catalog.history.files().values() if record.latest]
+
+    def told(self, entry: Entry) -> VersionChange | None:
+        """What an entry of the outbox tells; None if the version was purged since."""
+        version = self.catalog.history.version(entry.file_id, entry.version)
+        if version is None:
+            return None
+        file = File(self, self.catalog.history.file_by_id(entry.file_id))
+        return file.version_change(version)
+
+    def purge(self, file: "File") -> None:
+        """Forget a file's history, and the contents that no other version has."""
+        with self.locks.hold_all():
+            self.archive.remove(self.catalog.history.purge(file.record))
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.catalog.close()
+
+
+class File:
+    """One file's history."""
+
+    def __init__(self, store: Store, record: FileRecord) -> None:
+        self._store = store
+        self.record = record
+
+    @property
+    def path(self) -> str:
+        """The file's absolute path, which is its identity."""
+        return self.record.path
+
+    def versions(self) -> list[Version]:
+        """Its versions, newest first."""
+        return self._store.catalog.history.versions(self.record)
+
+    def version(self, which: int | str = "head") -> Version:
+        """One version, by a number, `head`, `head~N` or an ISO time. Raises `VersionNotFoundError`."""
+        return find_version(str(which), self.versions(), self.record.head, self.path)
+
+    def latest(self) -> Version | None:
+        """The version that was recorded last, held or not."""
+        return self._store.catalog.history.version(self.record.id, self.record.latest)
+
+    def open(self, which: int | str = "head") -> BinaryIO:
+        """The bytes of a version, as the file came."""
+        return self._store.archive.open(self.version(which).sha256)
+
+    def table(self, which: int | str = "head") -> Table:
+        """The columns and rows of a version."""
+        return self._table(self.version(which))
+
+    def changes(self, which: int | str = "head") -> ChangeSet:
+        """The row changes of a version against the one before it; read from SQL, or from the archive."""
+        return self._change_set(self.version(which))
+
+    def version_change(self, version: Version) -> VersionChange:
+        """A version as receivers get it."""
+        return VersionChange(
+            csv_file=self.path,
+            version=version.number,
+            base=version.base,
+            created=version.created,
+            cause=version.cause,
+            status=version.status,
+            position=version.position,
+            change_set=self._change_set(version),
+        )
+
+    def _change_set(self, version: Version) -> ChangeSet:
+        counts = Counts(version.inserted, version.updated, version.deleted)
+        iterate: Callable[[], Iterator[RowChange]]
+        if version.stored or not any(counts):
+            history = self._store.catalog.history
+            iterate = lambda: history.rows(self.record.id, version.number)  # noqa: E731 - two ways of one thing
+        else:
+            iterate = lambda: itertools.islice(self._compare(version), sum(counts))  # noqa: E731 - as above
+        return ChangeSet(iterate, version.column_change, counts)
+
+    def _compare(self, version: Version) -> Iterator[RowChange]:
+        base = None if version.base is None else self.table(version.base)
+        return iter(diff(base, self._table(version), key=version.key, ignore=version.ignore))
+
+    def _table(self, version: Version) -> Table:
+        return Table(lambda: self._store.archive.open(version.sha256), version.csv_format, self.path)

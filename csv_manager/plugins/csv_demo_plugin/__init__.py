@@ -1,0 +1,1 @@
+"""csv_manager at work in ten seconds."""

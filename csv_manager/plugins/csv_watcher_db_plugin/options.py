@@ -1,0 +1,88 @@
+"""The options of csv_watcher_add and csv_watcher_set, and what they make of a watcher."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from csv_manager.core.model import WatcherOptions
+from csv_manager.patterns.csv_commands_pattern import option
+
+_FORMAT = ("encoding", "delimiter", "quotechar", "skip_lines")
+_TIMES = ("settle", "max_wait", "every")
+
+
+def params(*, interval: float | None) -> list[click.Parameter]:
+    """The options, with this default for the interval."""
+    return [
+        option(
+            "-i",
+            "--interval",
+            type=float,
+            default=interval,
+            help="Seconds between two checks, the safety net under file events.",
+        ),
+        option(
+            "-k",
+            "--key",
+            multiple=True,
+            metavar="COLUMN",
+            help="A key column: rows are paired by it, updates are told. May be repeated.",
+        ),
+        option("--ignore", multiple=True, metavar="COLUMN", help="A column that is not compared. May be repeated."),
+        option("--delimiter", metavar="C", help="What separates the fields: one character, or 'tab'."),
+        option("--quotechar", metavar="C", help="What fields are quoted with; empty for nothing."),
+        option("--encoding", metavar="E", help="The encoding, such as utf-8, cp1252, utf-16."),
+        option("--has-header/--no-header", "has_header", default=None, help="Whether the first row names the columns."),
+        option("--header", metavar="NAMES", help="The columns' names, with commas, of a file without a header."),
+        option("--skip-lines", type=int, metavar="N", help="Lines before the header."),
+        option(
+            "--settle",
+            type=float,
+            metavar="S",
+            help="Seconds that the file must rest before it is read.  [default: CSV_SETTLE]",
+        ),
+        option(
+            "--max-wait",
+            type=float,
+            metavar="S",
+            help="Seconds after which a file that never rests is read.  [default: CSV_MAX_WAIT]",
+        ),
+        option("--every", type=float, metavar="S", help="At most one version in this many seconds."),
+        option("--name", metavar="N", help="A name that stands wherever PATH does."),
+    ]
+
+
+def parse(before: WatcherOptions, given: Mapping[str, Any]) -> WatcherOptions:
+    """A watcher's options with what was given on the command line. Raises `OptionError`."""
+    form: dict[str, Any] = {name: given[name] for name in _FORMAT if given.get(name) is not None}
+    if form.get("delimiter") in ("tab", "\\t"):
+        form["delimiter"] = "\t"
+    if given.get("header") is not None:
+        form["names"] = tuple(name.strip() for name in given["header"].split(",")) if given["header"] else None
+        form["header"] = None
+    if given.get("has_header") is not None:
+        form["header"] = given["has_header"]
+    told: dict[str, Any] = {name: given[name] for name in _TIMES if given.get(name) is not None}
+    for name in ("key", "ignore"):
+        if given.get(name):
+            told[name] = tuple(value for value in given[name] if value)
+    if given.get("interval") is not None:
+        told["interval"] = given["interval"]
+    if given.get("name") is not None:
+        told["name"] = given["name"] or None
+    return dataclasses.replace(before, format=dataclasses.replace(before.format, **form), **told)
+
+
+def to_json(options: WatcherOptions) -> dict[str, Any]:
+    """A watcher's options as csv_watcher_show gives them."""
+    return {
+        "ignore": list(options.ignore),
+        "settle": options.settle,
+        "max_wait": options.max_wait,
+        "every": options.every,
+        "format_options": {
+            name: value for name, value in dataclasses.asdict(options.format).items() if value is not None
+        },
+    }

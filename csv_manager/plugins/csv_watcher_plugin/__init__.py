@@ -1,0 +1,1 @@
+"""Watches files of the settings and of the command line."""

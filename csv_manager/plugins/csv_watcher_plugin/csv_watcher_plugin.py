@@ -1,0 +1,196 @@
+"""The files of CSV_FILES, and the command csv_watch."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from csv_manager.core.model import WatcherOptions
+from csv_manager.core.paths import expand
+from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
+from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
+from csv_manager.patterns.describe import row_lines, short_path, version_line
+from csv_manager.patterns.output import one_line, to_json
+
+
+class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
+    """Watches the files of the setting CSV_FILES, and everything stored while csv_watch runs."""
+
+    def activate(self) -> None:
+        """Register the command and the files of the settings."""
+        self.commands.register(
+            "csv_watch",
+            "Watch all stored watchers, or only PATHs, and print each version as it is recorded.\n\n"
+            "Runs until Ctrl-C or SIGTERM. A PATH without a stored watcher is watched while this runs; its history "
+            "stays. Watchers that are added, changed or deleted meanwhile are followed.\n\n"
+            "\b\nExamples:\n  csv_manager csv_watch --rows\n  csv_manager csv_watch prices.csv -i 5\n"
+            "  csv_manager csv_watch --once        (from cron; exit 1 if a version was held)",
+            self.csv_watch,
+            params=[
+                path_argument(required=False),
+                option(
+                    "-i",
+                    "--interval",
+                    type=float,
+                    default=10.0,
+                    help="Seconds between two checks of a PATH without a stored watcher.",
+                ),
+                option("--once", is_flag=True, help="Check everything once and end."),
+                option("--rows", is_flag=True, help="Print the row changes too."),
+                option(
+                    "--limit",
+                    type=click.IntRange(0),
+                    default=50,
+                    help="Rows to print for a version; 0 prints all.",
+                ),
+                option("--missing-ok", is_flag=True, help="Watch a PATH that does not exist yet."),
+                format_option("table", "jsonl"),
+                option(
+                    "--from",
+                    "position",
+                    type=click.IntRange(0),
+                    help="Print what was recorded after this position first (the position of a jsonl line).",
+                ),
+            ],
+        )
+        for csv_file in self.app.config.get("CSV_FILES", []):
+            self.csv_watcher.register(csv_file, self.app.config.get("CSV_INTERVAL", 10), "Watcher of CSV_FILES").run()
+
+    def csv_watch(
+        self,
+        csv_file: str | Sequence[str] = (),
+        interval: float = 10,
+        once: bool = False,
+        rows: bool = False,
+        limit: int = 50,
+        missing_ok: bool = False,
+        form: str = "table",
+        position: int | None = None,
+    ) -> int:
+        """Watch until told to stop; the exit code."""
+        options = WatcherOptions(interval=interval)
+        only = self._paths(each(csv_file), missing_ok=missing_ok)
+        store = self.csv_watcher.store
+        start = store.catalog.outbox.end() if position is None else position
+        printer = _Printer(store, start, frozenset(only), rows=rows, limit=limit, form=form)
+        stop = threading.Event()
+        self.signals.connect(f"{self.name}_states", "csv_watcher_state", self._say_state, "Says why a file is not ok")
+        self.csv_watcher.load()
+        for path in only:
+            if self.app.csv_watcher.get(path) is None:
+                self.csv_watcher.register(path, interval, "Watcher of csv_watch", options).run()
+        # The flush is for what receivers printed since the last tick.
+        self.csv_watcher.each_tick(_ending(sys.stdout.flush, stop))
+        self.csv_watcher.each_tick(_ending(printer.print_new, stop))
+        try:
+            with _stopping(stop):
+                self.csv_watcher.start(only)
+                if not once:
+                    self._say_start(len(only) or len(self.csv_watcher.watched()))
+                    stop.wait()
+                while not stop.is_set() and not self.csv_watcher.wait_at_rest(0.2):
+                    continue
+        finally:
+            self.csv_watcher.stop()
+            self.signals.disconnect(f"{self.name}_states")
+        printer.print_new()
+        if once:
+            delivered = self.csv_watcher.deliver()
+            if not delivered:
+                self.say("A receiver could not be told everything; it is told at the next check. -v says more.")
+            return 1 if self.csv_watcher.failed() or not delivered else 0
+        self.say("Stopped.")
+        return 0
+
+    def _paths(self, paths: Sequence[str], *, missing_ok: bool) -> list[str]:
+        """The files that the command line names: by a stored watcher's name, or as they are on disk."""
+        names = {watcher.options.name: watcher.csv_file for watcher in self.csv_watcher.store.catalog.watchers.all()}
+        named = [names[path] for path in paths if path in names and not os.path.exists(path)]
+        return [
+            *named,
+            *expand([path for path in paths if path not in names or os.path.exists(path)], missing_ok=missing_ok),
+        ]
+
+    def _say_start(self, count: int) -> None:
+        if count:
+            self.say(f"Watching {count} file{'' if count == 1 else 's'}. Ctrl-C stops.")
+        else:
+            self.say("No file is watched yet; csv_watcher_add FILE in another terminal adds one. Ctrl-C stops.")
+
+    def _say_state(self, _app: Any, *, csv_file: str, state: str, reason: str | None, **_: Any) -> None:
+        if state != "held":
+            self.say(f"{one_line(short_path(csv_file))} is {state}{f' ({one_line(reason)})' if reason else ''}")
+
+
+class _Printer:
+    """Prints what the outbox has beyond a position, whoever recorded it."""
+
+    def __init__(self, store: Any, position: int, only: frozenset[str], *, rows: bool, limit: int, form: str) -> None:
+        self._store = store
+        self._position = position
+        self._only = only
+        self._rows = rows
+        self._limit = limit
+        self._form = form
+        self._lock = threading.Lock()
+
+    def print_new(self) -> None:
+        """Print every new entry; called by one thread at a time."""
+        with self._lock:
+            while entries := self._store.catalog.outbox.since(self._position):
+                for entry in entries:
+                    if not self._only or entry.path in self._only:
+                        self._print(entry)
+                    self._position = entry.position + entry.positions - 1
+
+    def _print(self, entry: Any) -> None:
+        file = self._store.find(entry.path)
+        version = self._store.catalog.history.version(entry.file_id, entry.version)
+        if file is None or version is None:
+            return
+        changes = file.changes(version.number)
+        if self._form == "jsonl":
+            for seq, change in enumerate(changes):
+                if entry.position + seq > self._position:
+                    told = change.to_json(csv_file=file.path, version=version.number, seq=seq)
+                    click.echo(to_json({"position": entry.position + seq, **told}))
+        else:
+            click.echo(version_line(file.path, version, changes.counts, changes.columns, version.rows))
+            if self._rows:
+                for line in row_lines(changes, limit=self._limit, total=sum(changes.counts)):
+                    click.echo(line)
+        sys.stdout.flush()
+
+
+def _ending(function: Callable[[], None], stop: threading.Event) -> Callable[[], None]:
+    """The function, and the end of the service once nobody reads what it prints."""
+
+    def call() -> None:
+        try:
+            function()
+        except BrokenPipeError:
+            stop.set()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    return call
+
+
+class _stopping:  # noqa: N801 - a context manager
+    """Sets an event on SIGINT and SIGTERM instead of ending the process."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, lambda *_: self._stop.set())
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

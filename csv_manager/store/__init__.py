@@ -1,0 +1,1 @@
+"""The catalog in SQL: watchers, files, versions, row changes and the outbox."""

@@ -1,0 +1,36 @@
+"""The store's front door: one engine, one schema, and a part for each noun."""
+
+from csv_manager.store.engine import make_engine, name_of
+from csv_manager.store.history import History
+from csv_manager.store.outbox import Outbox
+from csv_manager.store.services import Services
+from csv_manager.store.upgrade import upgrade
+from csv_manager.store.watchers import Watchers
+
+
+class Catalog:
+    """What the store knows: `watchers`, `history` (files, versions, row changes), `outbox`, `services`.
+
+    Opening makes or upgrades the schema. Raises `StoreError` if the database cannot be used.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = make_engine(url)
+        try:
+            upgrade(self.engine)
+        except BaseException:
+            self.engine.dispose()
+            raise
+        self.watchers = Watchers(self.engine)
+        self.history = History(self.engine)
+        self.outbox = Outbox(self.engine)
+        self.services = Services(self.engine)
+
+    @property
+    def name(self) -> str:
+        """Where the store is, for people."""
+        return name_of(self.engine.url)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.engine.dispose()

@@ -1,0 +1,158 @@
+"""Engines as csv_manager needs them, and database errors as one line of prose."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from csv_manager.core.errors import ConfigurationError, StoreError
+
+_BUSY_SECONDS = 10
+_WRITES = "csv_manager_writes"
+
+
+def make_engine(url: str | URL, *, snapshots: bool = True) -> Engine:
+    """An engine for a database URL.
+
+    SQLite: write-ahead log, foreign keys on, waits ten seconds for another writer, the folder is made; an in-memory
+    database is one for all threads. With `snapshots` a transaction begins at its first statement, reads see one state,
+    and DDL is undone with the rest; whether it writes has to be said at its begin. Without, it begins at its first
+    write, as a session needs that reads, lets others write, and writes then.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigurationError("A database URL cannot be read; it looks like sqlite:////folder/file.db.") from None
+    try:
+        if parsed.get_backend_name() != "sqlite":
+            return create_engine(parsed)
+        memory = parsed.database in (None, "", ":memory:")
+        if not memory:
+            _make_folder(Path(str(parsed.database)).parent)
+        options: dict[str, Any] = {"poolclass": StaticPool} if memory else {}
+        frozen = not memory and _is_frozen(Path(str(parsed.database)))
+        if frozen:
+            path = quote(str(Path(str(parsed.database)).absolute()))
+            parsed = parsed.set(database=f"file:{path}", query={"immutable": "1", "uri": "true"})
+        arguments: dict[str, Any] = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
+        if not snapshots:
+            arguments["isolation_level"] = "IMMEDIATE"
+        engine = create_engine(parsed, connect_args=arguments, **options)
+    except (NoSuchModuleError, ImportError) as error:
+        raise ConfigurationError(
+            f"No driver for {parsed.drivername}: {error}; pip install 'csv_manager[{parsed.get_backend_name()}]'."
+        ) from None
+    _set_up_sqlite(engine, logged=not (memory or frozen), snapshots=snapshots)
+    if memory:
+        engine.update_execution_options(csv_manager_lock=threading.RLock())
+    return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"The store's folder {folder} cannot be made: {error.strerror}; set APP_PATH.") from error
+
+
+def _is_frozen(database: Path) -> bool:
+    """Whether nobody can write to an SQLite file: its folder may not be written to and no log waits beside it.
+
+    Such a file is opened as immutable: SQLite could not make the files that a reader of a write-ahead log needs.
+    """
+    log = database.with_name(database.name + "-wal")
+    waits = log.exists() and log.stat().st_size > 0
+    return database.exists() and not os.access(database.parent, os.W_OK) and not waits
+
+
+def _set_up_sqlite(engine: Engine, *, logged: bool, snapshots: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        if snapshots:
+            connection.isolation_level = None
+        cursor = connection.cursor()
+        if logged and cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.close()
+
+    if not snapshots:
+        return
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextlib.contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection in one read transaction; errors are told as `StoreError`."""
+    with telling(engine), _turn(engine), engine.connect() as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A connection in one write transaction, committed at the end; errors are told as `StoreError`."""
+    with telling(engine), _turn(engine), engine.connect() as connection:
+        connection.execution_options(**{_WRITES: True})
+        with connection.begin():
+            yield connection
+
+
+@contextlib.contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    """Threads take turns on an in-memory database, which has one connection."""
+    lock = engine.get_execution_options().get("csv_manager_lock")
+    if lock is None:
+        yield
+    else:
+        with lock:
+            yield
+
+
+@contextlib.contextmanager
+def telling(engine: Engine) -> Iterator[None]:
+    """Turn errors of the database into one line that names it, without its password."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise StoreError(_told(engine.url, error)) from error
+    except SQLAlchemyError as error:
+        raise StoreError(f"The store {name_of(engine.url)} failed: {error}") from error
+
+
+def name_of(url: URL) -> str:
+    """A database's name for people: the path of an SQLite file, else the URL without its password."""
+    if url.get_backend_name() == "sqlite":
+        return (url.database or "in memory").removeprefix("file:")
+    return url.render_as_string(hide_password=True)
+
+
+_SQLITE = {
+    "SQLITE_BUSY": "another process is writing to it and did not finish in time; try again",
+    "SQLITE_LOCKED": "another process is writing to it and did not finish in time; try again",
+    "SQLITE_READONLY": "it is read-only; check the rights of the file and its folder",
+    "SQLITE_FULL": "the disk is full; free some space and try again",
+    "SQLITE_IOERR": "the disk failed or is full; check it and try again",
+    "SQLITE_CANTOPEN": "it cannot be opened; check that the folder exists and its rights",
+    "SQLITE_PERM": "it may not be opened; check the rights of the file and its folder",
+    "SQLITE_NOTADB": "it is no SQLite database; set WATCHER_DATABASE_LOCATION to another file",
+    "SQLITE_CORRUPT": "it is damaged; restore it from a backup",
+}
+
+
+def _told(url: URL, error: DBAPIError) -> str:
+    code = getattr(error.orig, "sqlite_errorname", "")
+    reason = next((text for name, text in _SQLITE.items() if code.startswith(name)), str(error.orig))
+    return f"The store {name_of(url)}: {reason}."

@@ -1,0 +1,106 @@
+"""What is to be told, in the order of the commits, and how far each receiver is."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, func, insert, or_, select, update
+
+from csv_manager.store.engine import reading, writing
+from csv_manager.store.schema import counters, files, outbox, receivers
+
+#: A receiver that does not come back within this time may be taken over by another process.
+LEASE = dt.timedelta(seconds=60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One thing to tell: that a version was recorded; `position` is the one of its first row change."""
+
+    position: int
+    positions: int
+    file_id: int
+    path: str
+    version: int
+    kind: str
+
+
+class Outbox:
+    """The tables csv_outbox and csv_receivers."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def end(self) -> int:
+        """The last position that was given out, 0 if none was."""
+        with reading(self._engine) as connection:
+            query = select(counters.c.value).where(counters.c.name == "position")
+            return int(connection.execute(query).scalar_one())
+
+    def since(self, position: int, limit: int = 1000) -> list[Entry]:
+        """The entries whose last position is beyond `position`, in order."""
+        query = (
+            select(outbox, files.c.path)
+            .join(files, files.c.id == outbox.c.file_id)
+            .where(outbox.c.position + outbox.c.positions > position + 1)
+            .order_by(outbox.c.position)
+            .limit(limit)
+        )
+        with reading(self._engine) as connection:
+            return [Entry(**_named(row)) for row in connection.execute(query)]
+
+    def register(self, name: str, *, replay: bool) -> None:
+        """Make a receiver known; a new one starts at the end of the outbox, or with `replay` at its start."""
+        with writing(self._engine) as connection:
+            if connection.execute(select(receivers.c.name).where(receivers.c.name == name)).first():
+                return
+            end = select(func.coalesce(func.max(counters.c.value), 0)).where(counters.c.name == "position")
+            position = 0 if replay else connection.execute(end).scalar_one()
+            connection.execute(insert(receivers).values(name=name, position=position))
+
+    def owner(self, name: str) -> str | None:
+        """Who has the lease of a receiver."""
+        with reading(self._engine) as connection:
+            query = select(receivers.c.lease_owner).where(receivers.c.name == name)
+            owner: str | None = connection.execute(query).scalar()
+        return owner
+
+    def claim(self, name: str, owner: str, dead: str | None = None) -> int | None:
+        """Take the lease of a receiver and return its watermark.
+
+        None while another process has it, unless that is `dead`.
+        """
+        now = dt.datetime.now(dt.UTC)
+        mine = receivers.c.lease_owner.in_([owner, dead or owner])
+        free = or_(receivers.c.lease_owner.is_(None), mine, receivers.c.lease_until < now)
+        with writing(self._engine) as connection:
+            taken = connection.execute(
+                update(receivers)
+                .where(receivers.c.name == name, free)
+                .values(lease_owner=owner, lease_until=now + LEASE)
+            )
+            if taken.rowcount != 1:
+                return None
+            return int(connection.execute(select(receivers.c.position).where(receivers.c.name == name)).scalar_one())
+
+    def advance(self, name: str, owner: str, position: int) -> None:
+        """Move a receiver's watermark, if the lease is still ours."""
+        with writing(self._engine) as connection:
+            connection.execute(
+                update(receivers)
+                .where(receivers.c.name == name, receivers.c.lease_owner == owner)
+                .values(position=position, lease_until=dt.datetime.now(dt.UTC) + LEASE)
+            )
+
+    def release(self, name: str, owner: str) -> None:
+        """Give the lease back."""
+        with writing(self._engine) as connection:
+            connection.execute(
+                update(receivers)
+                .where(receivers.c.name == name, receivers.c.lease_owner == owner)
+                .values(lease_owner=None, lease_until=None)
+            )
+
+
+def _named(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ("position", "positions", "file_id", "path", "version", "kind")}

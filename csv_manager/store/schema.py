@@ -1,0 +1,165 @@
+"""The tables of the store. Portable types only; the migrations make them, `metadata` reads and writes them."""
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    false,
+    text,
+)
+
+#: The newest migration; a store at another one is upgraded, or refused if this csv_manager does not know it.
+REVISION = "0001"
+VERSION_TABLE = "csv_manager_schema"
+
+
+class UtcDateTime(TypeDecorator[dt.datetime]):
+    """A time in UTC: aware in Python, naive in the database, where not every engine keeps a zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Microseconds on MySQL, which drops them otherwise."""
+        if dialect.name in ("mysql", "mariadb"):
+            from sqlalchemy.dialects.mysql import DATETIME
+
+            return dialect.type_descriptor(DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime())
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        """Aware to naive UTC."""
+        del dialect
+        return None if value is None else value.astimezone(dt.UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        """Naive UTC to aware."""
+        del dialect
+        return None if value is None else value.replace(tzinfo=dt.UTC)
+
+
+Json = JSON(none_as_null=True)
+metadata = MetaData()
+
+#: One row for each content that has, or had, a history: `latest` and `head` are version numbers, 0 for none.
+files = Table(
+    "csv_files",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("path_sha", String(64), nullable=False, unique=True),
+    Column("latest", Integer, nullable=False, server_default=text("0")),
+    Column("head", Integer, nullable=False, server_default=text("0")),
+    Column("state", String(16), nullable=False, server_default="waiting"),
+    Column("reason", Text),
+    Column("signature", String(128)),
+    Column("last_check", UtcDateTime),
+    Column("last_change", UtcDateTime),
+)
+
+#: The tutorial's table, with more columns; a row made by the tutorial's own plugin has no more than the first three.
+watchers = Table(
+    "csv_watchers",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("csv_file", String(2048), nullable=False),
+    Column("interval", Float),
+    Column("file_id", Integer, ForeignKey("csv_files.id")),
+    Column("name", String(255)),
+    Column("options", Json),
+    Column("revision", Integer, nullable=False, server_default=text("0")),
+)
+
+versions = Table(
+    "csv_versions",
+    metadata,
+    Column("file_id", Integer, ForeignKey("csv_files.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("base", Integer),
+    Column("created", UtcDateTime, nullable=False),
+    Column("cause", String(64), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("sha256", String(64), nullable=False, index=True),
+    Column("size", BigInteger, nullable=False),
+    Column("rows", BigInteger),
+    Column("inserted", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("deleted", BigInteger, nullable=False),
+    Column("columns", Json, nullable=False),
+    Column("column_change", Json),
+    Column("csv_format", Json, nullable=False),
+    Column("row_key", Json, nullable=False),
+    Column("ignored", Json, nullable=False),
+    Column("findings", Json),
+    Column("position", BigInteger, nullable=False),
+    Column("stored", Boolean, nullable=False, server_default=false()),
+)
+
+#: Row changes, in JSON, for anyone's query; `position` is store-wide and only grows.
+changes = Table(
+    "csv_changes",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("file_id", Integer, ForeignKey("csv_files.id"), nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("op", String(6), nullable=False),
+    Column("row_key", Json),
+    Column("row_before", Json),
+    Column("row_after", Json),
+    Column("line", BigInteger, nullable=False),
+)
+
+#: What receivers are to be told, in the order of the commits; written with the version it tells of.
+outbox = Table(
+    "csv_outbox",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("file_id", Integer, ForeignKey("csv_files.id"), nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("positions", BigInteger, nullable=False),
+)
+
+#: How far each receiver is; a lease keeps two processes from telling it the same at once.
+receivers = Table(
+    "csv_receivers",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("lease_owner", String(64)),
+    Column("lease_until", UtcDateTime),
+)
+
+#: Numbers that are given out under a row lock, so that their order is the order of the commits.
+counters = Table(
+    "csv_counters",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+#: The processes that watch; one whose heartbeat is old is dead.
+services = Table(
+    "csv_services",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", UtcDateTime, nullable=False),
+    Column("heartbeat", UtcDateTime, nullable=False),
+)

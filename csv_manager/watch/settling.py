@@ -1,0 +1,90 @@
+"""When an arrival is settled: a pure state machine for one file, driven by stats and a clock."""
+
+import os
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from csv_manager.core.model import Signature
+
+#: Seconds between two stats of a file that never rests: enough for its writer to have written more.
+_EQUAL = 0.02
+
+Verdict = Literal["rest", "wait", "read"]
+
+
+def stat_of(path: str) -> tuple[Signature, float]:
+    """A file's signature and for how many seconds, by the wall clock, it has not moved. Raises OSError."""
+    stat = os.stat(path)
+    signature = Signature(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    return signature, time.time() - max(stat.st_ctime, stat.st_mtime)
+
+
+def wait_settled(path: str, *, settle: float, max_wait: float) -> None:
+    """Wait until a file has rested for `settle` seconds, `max_wait` at most. Raises OSError."""
+    settling = Settling(settle=settle, max_wait=max_wait)
+    while True:
+        signature, rested = stat_of(path)
+        now = time.monotonic()
+        if settling.look(signature, now, rested if settling.seen is None else 0) == "read":
+            return
+        time.sleep(min(max(settling.due - now, 0.001), 0.1))
+
+
+@dataclass
+class Settling:
+    """One file on its way to rest; all times are seconds of a clock that only grows.
+
+    `known` is the signature of what was recorded last. A file that never rests is read after `max_wait`, between two
+    equal stats; `every` keeps two readings that far apart.
+    """
+
+    settle: float
+    max_wait: float
+    every: float = 0
+    known: Signature | None = None
+    seen: Signature | None = None
+    seen_at: float = 0
+    restless_at: float | None = None
+    read_at: float | None = None
+    due: float = 0
+
+    def look(self, signature: Signature, now: float, rested: float = 0) -> Verdict:
+        """Take in a stat: `rest` if there is nothing new, `wait` until `due`, or `read` the file now.
+
+        `rested` is how long the file is known not to have moved, for a first look at it.
+        """
+        if signature == self.known:
+            self.dropped()
+            return "rest"
+        moved = signature != self.seen
+        if moved:
+            self.seen, self.seen_at = signature, now - min(max(rested, 0), self.settle)
+        if self.restless_at is None:
+            self.restless_at = now
+        ready = min(self.seen_at + self.settle, self.restless_at + self.max_wait)
+        if moved:
+            ready = max(ready, self.seen_at + min(self.settle, _EQUAL))
+        if self.every and self.read_at is not None:
+            ready = max(ready, self.read_at + self.every)
+        if now >= ready:
+            return "read"
+        self.due = ready
+        return "wait"
+
+    def recorded(self, signature: Signature, now: float) -> None:
+        """Take in that the file was read, and what it was then."""
+        self.known, self.seen, self.restless_at, self.read_at = signature, None, None, now
+
+    def torn(self) -> None:
+        """Take in that the file moved while it was read: it has to rest anew, within the same `max_wait`."""
+        self.seen = None
+
+    def dropped(self) -> None:
+        """Take in that the file is gone or could not be recorded: what was seen of it does not count."""
+        self.seen = self.restless_at = None
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing new is on its way."""
+        return self.restless_at is None

@@ -1,0 +1,84 @@
+"""Everything that the project checks. `nox` runs the default sessions; `nox -l` lists all."""
+
+import os
+import pathlib
+import subprocess
+
+import nox
+
+nox.options.sessions = ["lint", "types", "imports", "docs", "smoke", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.stop_on_first_error = False
+
+SUPPORTED = ("3.11", "3.12", "3.13")
+
+
+def interpreters() -> list[str]:
+    """The supported Pythons that this machine really has: on the PATH, or among those of pyenv."""
+    found = []
+    for version in SUPPORTED:
+        pyenv = pathlib.Path(os.environ.get("PYENV_ROOT", pathlib.Path.home() / ".pyenv")) / "versions"
+        candidates = [f"python{version}", *map(str, sorted(pyenv.glob(f"{version}.*/bin/python3")))]
+        for candidate in candidates:
+            try:
+                subprocess.run([candidate, "-c", ""], check=True, capture_output=True)
+            except (OSError, subprocess.CalledProcessError):
+                continue
+            found.append(candidate)
+            break
+    return found
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    session.install("-e", ".[dev]")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    session.install("-e", ".[dev]")
+    session.run("mypy")
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    session.install("-e", ".[dev]")
+    session.run("lint-imports")
+
+
+@nox.session(python=interpreters())
+def tests(session: nox.Session) -> None:
+    """Every test, on each supported Python that is there; the benchmarks' peers are installed for their smoke test."""
+    session.install("-e", ".[dev,bench]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """The tests once more, with branch coverage."""
+    session.install("-e", ".[dev,bench]")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
+
+
+@nox.session
+def smoke(session: nox.Session) -> None:
+    """An empty environment without the dev tools: no dependency may be missing from the metadata."""
+    session.install(".")
+    session.run("pip", "check")
+    home = session.create_tmp()
+    environment = {"CSV_MANAGER_HOME": home, "PYTHONWARNINGS": "default"}
+    os.chdir(home)  # the installed package, not the checkout
+    session.run("csv_manager", "--help", env=environment, silent=True)
+    session.run("csv_manager", "csv_watcher_list", env=environment, silent=True)
+    session.run("csv_manager", "csv_demo", env=environment, silent=True)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    session.install("-e", ".[dev]")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")

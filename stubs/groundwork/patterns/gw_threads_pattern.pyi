@@ -1,0 +1,6 @@
+from typing import Any
+
+class ThreadsListApplication:
+    threads: dict[str, Any]
+    def __init__(self, app: Any) -> None: ...
+    def get(self, thread: str | None = ..., plugin: Any = ...) -> Any: ...

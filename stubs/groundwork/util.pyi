@@ -1,0 +1,3 @@
+from typing import Any
+
+def gw_get(object_dict: dict[str, Any], name: str | None = ..., plugin: Any = ...) -> Any: ...

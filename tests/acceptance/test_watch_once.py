@@ -1,0 +1,92 @@
+"""csv_watch --once: everything is checked once, for cron."""
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conftest import Cli
+
+OLD = "id,v\n1,x\n2,y\n"
+NEW = "id,v\n1,x\n2,Y\n3,z\n"
+
+
+def test_once_prints_a_line_a_version_and_nothing_the_second_time(cli: "Cli") -> None:
+    cli.write("data.csv", OLD)
+    cli("csv_watcher_add", "data.csv", "--key", "id")
+    assert cli("csv_watch", "--once") == ""
+    cli.write("data.csv", NEW)
+    [line] = cli("csv_watch", "--once").splitlines()
+    assert line.endswith("data.csv  version 2  +1 ~1 -0  3 rows")
+    assert cli("csv_watch", "--once") == ""
+    assert cli.counts("data.csv") == [(2, 0, 0), (1, 1, 0)]
+
+
+def test_once_prints_the_rows_too_if_asked(cli: "Cli") -> None:
+    cli.write("data.csv", OLD)
+    cli("csv_watcher_add", "data.csv", "--key", "id")
+    cli.write("data.csv", NEW)
+    lines = cli("csv_watch", "--once", "--rows").splitlines()
+    assert lines[1:] == ["  ~ id=2: v y → Y", "  + id=3  v=z"]
+
+
+def test_once_resumes_a_stream_from_a_position(cli: "Cli") -> None:
+    cli.write("data.csv", OLD)
+    cli("csv_watcher_add", "data.csv", "--key", "id")
+    cli.write("data.csv", NEW)
+    cli("csv_watch", "--once")
+    lines = cli("csv_watch", "--once", "--format", "jsonl", "--from", "0").splitlines()
+    assert len(lines) == 4
+    assert cli("csv_watch", "--once", "--format", "jsonl", "--from", "3").splitlines() == lines[3:]
+    assert cli("csv_watch", "--once", "--format", "jsonl", "--from", "4") == ""
+
+
+def test_once_of_named_files_checks_only_these(cli: "Cli") -> None:
+    for name in ("a.csv", "b.csv"):
+        cli.write(name, OLD)
+        cli("csv_watcher_add", name)
+        cli.write(name, NEW)
+    [line] = cli("csv_watch", "--once", "a.csv").splitlines()
+    assert "a.csv  version 2" in line
+    assert [told["version"] for told in cli.json("csv_watcher_list")] == [2, 1]
+
+
+def test_once_of_a_file_without_a_watcher_keeps_its_history_and_stores_no_watcher(cli: "Cli") -> None:
+    cli.write("data.csv", OLD)
+    assert "version 1" in cli("csv_watch", "--once", "data.csv")
+    cli.write("data.csv", NEW)
+    assert "version 2" in cli("csv_watch", "--once", "data.csv")
+    assert cli.json("csv_watcher_list") == []
+    assert cli.counts("data.csv") == [(2, 0, 0), (2, 0, 1)]
+
+
+def test_once_watches_the_files_of_the_settings(cli: "Cli") -> None:
+    path = cli.write("data.csv", OLD)
+    cli.environment["CSV_MANAGER_CSV_FILES"] = str(path)
+    assert "version 1" in cli("csv_watch", "--once")
+    [told] = cli.json("csv_watcher_list")
+    assert (told["csv_file"], told["version"]) == (os.path.realpath(path), 1)
+
+
+def test_once_with_nothing_to_watch_is_no_error(cli: "Cli") -> None:
+    assert cli("csv_watch", "--once") == ""
+
+
+def test_a_content_that_is_no_csv_is_held_and_the_next_good_one_goes_through(cli: "Cli") -> None:
+    cli.write("data.csv", OLD)
+    cli("csv_watcher_add", "data.csv", "--key", "id")
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
+    for bad in (b"id,v\n1,x\n1,y\n", b"nr,v\n1,x\n", picture):
+        cli.write("data.csv", bad)
+        assert "held" in cli("csv_watch", "--once", code=1)
+        [told] = cli.json("csv_watcher_list")
+        assert told["state"] == "held"
+        assert told["reason"]
+        assert cli("csv_watch", "--once", code=1) == ""
+    cli.write("data.csv", NEW)
+    assert "version 5  +1 ~1 -0" in cli("csv_watch", "--once")
+    versions = cli.versions("data.csv")
+    assert [version["status"] for version in versions] == ["ok", "held", "held", "held", "ok"]
+    assert cli.export("data.csv", 4) == picture
+    assert [change["op"] for change in cli.changes("data.csv", "head")] == ["update", "insert"]
+    assert cli.export("data.csv", "head~1") == OLD.encode()
+    assert cli.json("csv_watcher_list")[0]["state"] == "ok"

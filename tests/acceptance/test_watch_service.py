@@ -1,0 +1,235 @@
+"""csv_watch as a running service: what is edited is told, once, and signals end it."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Cli, Service
+
+Start = Callable[..., "Service"]
+
+OLD = "id,v\n1,x\n2,y\n"
+
+
+@pytest.fixture
+def data(cli: "Cli") -> "Cli":
+    """data.csv, with a stored watcher with a key."""
+    cli.write("data.csv", OLD)
+    cli("csv_watcher_add", "data.csv", "--key", "id", "-i", "60")
+    return cli
+
+
+def test_edits_appends_and_atomic_saves_are_told_a_line_each(data: "Cli", service: Start) -> None:
+    running = service()
+    data.write("data.csv", OLD.replace("x", "X"))
+    assert running.wait_told("version 2").endswith("data.csv  version 2  +0 ~1 -0  2 rows")
+    with (data.folder / "data.csv").open("a") as file:
+        file.write("3,z\n")
+    assert running.wait_told("version 3").endswith("+1 ~0 -0  3 rows")
+    beside = data.write(".data.csv.swp", "id,v\n2,y\n3,z\n")
+    beside.replace(data.folder / "data.csv")
+    assert running.wait_told("version 4").endswith("+0 ~0 -1  2 rows")
+    assert running.stop() == 0
+    assert len(running.told) == 3
+    assert data.counts("data.csv") == [(2, 0, 0), (0, 1, 0), (1, 0, 0), (0, 0, 1)]
+
+
+def test_an_editor_that_moves_the_old_file_away_first_is_understood(data: "Cli", service: Start) -> None:
+    running = service()
+    path = data.folder / "data.csv"
+    path.rename(data.folder / "data.csv~")
+    data.write("data.csv", OLD + "3,z\n")
+    running.wait_told("version 2", "+1 ~0 -0")
+    assert running.stop() == 0
+    assert data.counts("data.csv") == [(2, 0, 0), (1, 0, 0)]
+
+
+def test_rows_are_told_below_their_version(data: "Cli", service: Start) -> None:
+    running = service("--rows", "--limit", "2")
+    data.write("data.csv", "id,v\n1,X\n3,a\n4,b\n")
+    running.wait_told("more")
+    assert running.told[0].endswith("version 2  +2 ~1 -1  3 rows")
+    assert running.told[1:] == ["  - id=2  v=y", "  ~ id=1: v x → X", "  … and 2 more"]
+    assert running.stop() == 0
+
+
+def test_jsonl_has_positions_that_only_grow_and_can_be_resumed_from(data: "Cli", service: Start) -> None:
+    running = service("--format", "jsonl")
+    data.write("data.csv", OLD.replace("x", "X"))
+    running.wait_changes(1)
+    data.write("data.csv", "id,v\n1,X\n4,z\n")
+    live = running.wait_changes(3)
+    assert running.stop() == 0
+    assert [(change["version"], change["seq"], change["op"]) for change in live] == [
+        (2, 0, "update"),
+        (3, 0, "delete"),
+        (3, 1, "insert"),
+    ]
+    path = os.path.realpath(data.folder / "data.csv")
+    assert live[0] == {
+        "position": live[0]["position"], "csv_file": path, "version": 2, "seq": 0, "op": "update",
+        "key": {"id": "1"}, "before": {"id": "1", "v": "x"}, "after": {"id": "1", "v": "X"}, "line": 2,
+    }  # fmt: skip
+    everything = service("--format", "jsonl", "--from", "0")
+    told = everything.wait_changes(5)
+    assert everything.stop() == 0
+    positions = [change["position"] for change in told]
+    assert positions == sorted(set(positions))
+    assert told[2:] == live
+    resumed = service("--format", "jsonl", "--from", str(live[1]["position"]))
+    resumed.wait_changes(1)
+    data.write("data.csv", "id,v\n1,X\n4,Z\n")
+    told = resumed.wait_changes(2)
+    assert resumed.stop() == 0
+    assert told[0] == live[2]
+    assert told[1]["position"] > told[0]["position"]
+    assert len(resumed.told) == 2
+
+
+def test_a_file_that_is_deleted_and_back_is_told_as_itself(data: "Cli", service: Start) -> None:
+    running = service()
+    path = data.folder / "data.csv"
+    path.unlink()
+    running.wait_said("data.csv is missing")
+    data.write("data.csv", OLD + "3,z\n")
+    running.wait_told("version 2", "+1 ~0 -0")
+    assert running.stop() == 0
+    assert data.counts("data.csv") == [(2, 0, 0), (1, 0, 0)]
+
+
+def test_a_folder_that_is_deleted_and_made_again_is_seen_again(cli: "Cli", service: Start) -> None:
+    cli.write("deep/data.csv", OLD)
+    cli("csv_watcher_add", "deep/data.csv", "-i", "0.5")
+    running = service()
+    (cli.folder / "deep/data.csv").unlink()
+    (cli.folder / "deep").rmdir()
+    running.wait_said("data.csv is missing")
+    cli.write("deep/data.csv", OLD + "3,z\n")
+    running.wait_told("version 2")
+    cli.write("deep/data.csv", OLD)
+    running.wait_told("version 3")
+    assert running.stop() == 0
+
+
+def test_a_watcher_added_meanwhile_is_picked_up_and_told(cli: "Cli", service: Start) -> None:
+    running = service()
+    assert "No file is watched yet" in running.said[0]
+    cli.write("new.csv", OLD)
+    assert "Nothing is watching" not in cli.notes("csv_watcher_add", "new.csv", "-i", "60")
+    running.wait_told("new.csv  version 1")
+    cli.write("new.csv", OLD + "3,z\n")
+    running.wait_told("new.csv  version 2", "+1 ~0 -0")
+    assert running.stop() == 0
+    assert len(running.told) == 2
+
+
+def test_a_watcher_deleted_meanwhile_is_followed_no_longer(data: "Cli", service: Start) -> None:
+    running = service()
+    data("csv_watcher_delete", "data.csv")
+    data.write("other.csv", OLD)
+    data("csv_watcher_add", "other.csv", "-i", "60")
+    data.write("other.csv", OLD + "3,z\n")
+    running.wait_told("other.csv  version 2")  # so the deletion, which was earlier, was seen too
+    data.write("data.csv", OLD + "3,z\n")
+    data.write("other.csv", OLD)
+    running.wait_told("other.csv  version 3")
+    assert running.stop() == 0
+    assert data.counts("data.csv") == [(2, 0, 0)]
+    assert not any("data.csv" in line for line in running.told)
+
+
+def test_a_watcher_changed_meanwhile_is_followed_as_it_is_now(cli: "Cli", service: Start) -> None:
+    cli.write("data.csv", OLD)
+    cli("csv_watcher_add", "data.csv")
+    running = service()
+    cli("csv_watcher_set", "data.csv", "--key", "id")
+    cli.write("other.csv", OLD)
+    cli("csv_watcher_add", "other.csv")
+    cli.write("other.csv", OLD + "3,z\n")
+    running.wait_told("other.csv  version 2")  # so the change, which was earlier, was seen too
+    cli.write("data.csv", OLD.replace("x", "X"))
+    running.wait_told("data.csv  version 2  +0 ~1 -0")
+    assert running.stop() == 0
+
+
+def test_a_restart_tells_nothing_twice_and_a_change_made_meanwhile_once(data: "Cli", service: Start) -> None:
+    first = service()
+    data.write("data.csv", OLD.replace("x", "X"))
+    first.wait_told("version 2")
+    assert first.stop() == 0
+    data.write("data.csv", OLD.replace("x", "X") + "3,z\n")
+    second = service()
+    second.wait_told("version 3  +1 ~0 -0")
+    assert second.stop() == 0
+    third = service()
+    data.write("data.csv", OLD)
+    third.wait_told("version 4")
+    assert third.stop() == 0
+    assert (len(first.told), len(second.told), len(third.told)) == (1, 1, 1)
+    assert data.counts("data.csv") == [(2, 0, 0), (0, 1, 0), (1, 0, 0), (0, 1, 1)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_service_cleanly(data: "Cli", service: Start, number: int) -> None:
+    running = service()
+    assert "Nothing is watching" not in data.notes("csv_watcher_list")
+    assert running.stop(number) == 0
+    assert running.said[-1] == "Stopped."
+    assert not any("Traceback" in line for line in running.said)
+    assert "Nothing is watching" in data.notes("csv_watcher_list")
+
+
+def test_the_service_ends_once_nobody_reads_it(data: "Cli") -> None:
+    reader, writer = os.pipe()
+    with subprocess.Popen(
+        data.command("csv_watch", "--from", "0"),
+        cwd=data.folder,
+        env=data.environment,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+    ) as running:
+        os.close(reader)
+        os.close(writer)
+        _, stderr = running.communicate(timeout=30)
+    assert running.returncode == 0, stderr
+    assert b"Traceback" not in stderr
+
+
+def test_a_file_without_a_watcher_is_watched_while_the_service_runs(cli: "Cli", service: Start) -> None:
+    cli.write("data.csv", OLD)
+    running = service("data.csv", "-i", "5")
+    assert running.said[0].startswith("Watching 1 file.")
+    running.wait_told("data.csv  version 1  +2 ~0 -0")
+    cli.write("data.csv", OLD + "3,z\n")
+    running.wait_told("data.csv  version 2  +1 ~0 -0")
+    assert running.stop() == 0
+    assert cli.json("csv_watcher_list") == []
+    assert cli.counts("data.csv") == [(2, 0, 0), (1, 0, 0)]
+
+
+def test_named_files_are_watched_and_no_others(data: "Cli", service: Start) -> None:
+    data.write("other.csv", OLD)
+    data("csv_watcher_add", "other.csv", "-i", "60")
+    running = service("data.csv")
+    data.write("other.csv", OLD + "3,z\n")
+    data.write("data.csv", OLD + "3,z\n")
+    running.wait_told("data.csv  version 2")
+    data.write("data.csv", OLD)
+    running.wait_told("data.csv  version 3")
+    assert running.stop() == 0
+    assert data.counts("other.csv") == [(2, 0, 0)]
+    assert not any("other.csv" in line for line in running.told)
+
+
+def test_a_content_that_is_no_csv_is_told_as_held(data: "Cli", service: Start) -> None:
+    running = service()
+    data.write("data.csv", "id,v\n1,x\n1,y\n")
+    assert "the key is not unique" in running.wait_told("version 2", "held")
+    data.write("data.csv", OLD + "3,z\n")
+    running.wait_told("version 3  +1 ~0 -0")
+    assert running.stop() == 0

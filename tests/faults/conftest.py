@@ -1,0 +1,173 @@
+"""What the fault tests share: contents to write, ways to write them, and a look into the store from outside."""
+
+import contextlib
+import csv
+import io
+import os
+import random
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Cli
+
+    from csv_manager.pipeline.store import Store
+
+#: Seconds after which something that was waited for is taken to never come.
+DEADLINE = 60
+
+
+class Ledger:
+    """What a store holds, asked of SQLite alone, so that the look takes no part in what is tested."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def ask(self, query: str) -> list[Any]:
+        """The rows of a query, as plain values where they have one column; none of a store that is not there yet."""
+        if not (self.home / "watcher_db.db").exists():
+            return []
+        with contextlib.closing(sqlite3.connect(self.home / "watcher_db.db", timeout=DEADLINE)) as connection:
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'csv_versions'").fetchone():
+                return []
+            return [row[0] if len(row) == 1 else row for row in connection.execute(query)]
+
+    def contents(self) -> list[str]:
+        """The SHA-256 of every version, in the order in which they were committed."""
+        return self.ask("SELECT sha256 FROM csv_versions ORDER BY position")
+
+    def outbox(self) -> list[tuple[int, int]]:
+        """Version, and number of row changes, of everything that is to be told, in order."""
+        return self.ask("SELECT version, positions FROM csv_outbox ORDER BY position")
+
+    def kept(self) -> list[str]:
+        """The SHA-256 of every content in the archive, referred to or not."""
+        objects = (self.home / "archive" / "objects").rglob("*.zst")
+        return sorted(path.parent.name + path.stem for path in objects)
+
+    def incoming(self) -> frozenset[str]:
+        """The snapshots that are being taken, and those that a killed process left."""
+        folder = self.home / "archive" / "incoming"
+        return frozenset(os.listdir(folder)) if folder.exists() else frozenset()
+
+
+@pytest.fixture
+def ledger(cli: "Cli") -> Ledger:
+    """A look into the store of `cli`."""
+    return Ledger(cli.home)
+
+
+@pytest.fixture
+def store(cli: "Cli") -> Iterator["Store"]:
+    """The store of `cli`, opened in this process when it is first asked for something."""
+    from csv_manager.pipeline.store import Store
+
+    opened: list[Store] = []
+
+    class Lazy:
+        def __getattr__(self, name: str) -> Any:
+            if not opened:
+                opened.append(
+                    Store(
+                        url=f"sqlite:///{cli.home / 'watcher_db.db'}",
+                        archive=cli.home / "archive",
+                        locks=cli.home / "locks",
+                        row_limit=1,
+                    )
+                )
+            return getattr(opened[0], name)
+
+    yield Lazy()  # type: ignore[misc]
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """Randomness that can be had again: the seed is printed, and taken from CSV_MANAGER_TEST_SEED."""
+    seed = int(os.environ.get("CSV_MANAGER_TEST_SEED") or random.SystemRandom().randrange(1 << 30))
+    print(f"CSV_MANAGER_TEST_SEED={seed}")  # noqa: T201 - pytest shows it where a test fails
+    return random.Random(seed)
+
+
+@pytest.fixture
+def contents(chance: random.Random) -> Callable[[int, int], list[bytes]]:
+    """`contents(count, size)`: that many contents of about `size` rows, each unlike all others."""
+
+    def made(count: int, size: int) -> list[bytes]:
+        rows = [f"{number},{chance.choice('abc')},0" for number in range(size)]
+        found = []
+        for number in range(count):
+            for _ in range(chance.randint(1, 4)):
+                place = chance.randrange(len(rows))
+                rows[place] = f"{place},{chance.choice('abc')},{number}"
+            rows += chance.choices(rows, k=chance.randint(0, 2))
+            del rows[chance.randrange(len(rows))]
+            if number % 5 == 4:
+                chance.shuffle(rows)
+            found.append("\n".join(["id,letter,number", *rows, f'last,"x\n{number}",""', ""]).encode())
+        return found
+
+    return made
+
+
+@pytest.fixture
+def write(chance: random.Random) -> Callable[[Path, bytes], None]:
+    """Write a file in one of the ways that people and programs do: in place, or beside it and renamed."""
+
+    def written(path: Path, data: bytes) -> None:
+        if chance.random() < 0.5:
+            path.write_bytes(data)
+            return
+        beside = path.with_name(f".{path.name}.tmp")
+        beside.write_bytes(data)
+        beside.replace(path)
+
+    return written
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object], str], None]:
+    """`until(condition, what)`: wait until a condition holds."""
+
+    def wait(condition: Callable[[], object], what: str) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while not condition():
+            assert time.monotonic() < deadline, f"waited in vain for {what}"
+            time.sleep(0.002)
+
+    return wait
+
+
+@pytest.fixture
+def check_changes(store: "Store") -> Callable[[Path, list[bytes]], None]:
+    """`check_changes(path, contents)`: these and no others are its versions, exact to the byte and to the row."""
+
+    def check(path: Path, expected: list[bytes]) -> None:
+        file = store.file(os.path.realpath(path))
+        assert [version.number for version in file.versions()[::-1]] == list(range(1, len(expected) + 1))
+        before: Counter[tuple[str, ...]] = Counter()
+        for number, data in enumerate(expected, 1):
+            with file.open(number) as stream:
+                assert stream.read() == data, f"version {number}"
+            after = _rows(data)
+            changes = file.changes(number)
+            told = [(change.op, tuple((change.after or change.before or {}).values())) for change in changes]
+            assert Counter(row for op, row in told if op == "insert") == after - before, f"version {number}"
+            assert Counter(row for op, row in told if op == "delete") == before - after, f"version {number}"
+            assert tuple(changes.counts) == ((after - before).total(), 0, (before - after).total())
+            before = after
+
+    return check
+
+
+def _rows(data: bytes) -> Counter[tuple[str, ...]]:
+    reader = csv.reader(io.StringIO(data.decode(), newline=""))
+    next(reader)
+    return Counter(map(tuple, reader))

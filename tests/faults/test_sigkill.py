@@ -1,0 +1,188 @@
+"""SIGKILL at random moments between reading and committing: nothing is lost, nothing is told twice."""
+
+import contextlib
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from csv_manager import testing
+from csv_manager.patterns import CsvWatcherPattern
+
+if TYPE_CHECKING:
+    from conftest import Cli
+
+Process = subprocess.Popen[bytes]
+
+EDITS = 50
+#: Rows of a file: enough for reading and comparing it to be a moment that can be hit.
+ROWS = 4000
+#: Seconds that a shot may wait for its moment.
+PATIENCE = 60
+
+
+class Killer:
+    """Starts commands and kills them at random: at any moment, while the file is read, or just before COMMIT.
+
+    `shots` counts what each kill hit, by what the dead process had left behind.
+    """
+
+    def __init__(self, cli: "Cli", ledger: Any, chance: random.Random) -> None:
+        self._cli = cli
+        self._ledger = ledger
+        self._chance = chance
+        self.shots: Counter[str] = Counter()
+        self._started: list[Process] = []
+
+    def start(self, *arguments: object) -> Process:
+        """Start a command that says nothing."""
+        null = subprocess.DEVNULL
+        process = subprocess.Popen(
+            self._cli.command(*arguments), cwd=self._cli.folder, env=self._cli.environment, stdout=null, stderr=null
+        )
+        self._started.append(process)
+        return process
+
+    def kill(self, process: Process, sha256: str) -> None:
+        """Kill a process at a random moment of its work on the content with this hash."""
+        before = self._ledger.incoming()
+        aim = self._chance.choices(("anywhere", "reading", "keeping"), (4, 4, 2))[0]
+        if aim == "anywhere":
+            self._pass(process, self._chance.uniform(0, 0.8))
+        elif aim == "reading":
+            self._await(process, lambda: self._ledger.incoming() - before or self._is_kept(sha256))
+            self._pass(process, self._chance.uniform(0, 0.05))
+        else:
+            self._await(process, lambda: self._is_kept(sha256))
+            self._pass(process, self._chance.uniform(0, 0.005))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if sha256 in self._ledger.contents():
+            self.shots["committed"] += 1
+        elif self._is_kept(sha256):
+            self.shots["kept, not committed"] += 1
+        else:
+            self.shots["reading or comparing" if self._ledger.incoming() - before else "waiting"] += 1
+
+    def end(self) -> None:
+        """Leave no process behind."""
+        for process in self._started:
+            process.kill()
+            process.wait()
+
+    def _is_kept(self, sha256: str) -> bool:
+        return os.path.exists(self._cli.home / "archive" / "objects" / sha256[:2] / f"{sha256[2:]}.zst")
+
+    def _pass(self, process: Process, seconds: float) -> None:
+        """Let a moment pass, or less if the process ends."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+
+    def _await(self, process: Process, moment: Callable[[], object]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while process.poll() is None and not moment():
+            assert time.monotonic() < deadline, "the moment to kill never came"
+            time.sleep(0.0005)
+
+
+@pytest.fixture
+def killer(cli: "Cli", ledger: Any, chance: random.Random) -> Any:
+    made = Killer(cli, ledger, chance)
+    yield made
+    made.end()
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_fifty_kills_lose_no_version_and_record_none_twice(
+    cli: "Cli",
+    ledger: Any,
+    killer: Killer,
+    chance: random.Random,
+    contents: Any,
+    write: Callable[[Path, bytes], None],
+    until: Any,
+    check_changes: Any,
+) -> None:
+    expected = contents(EDITS + 1, ROWS)
+    path = cli.write("data.csv", expected[0])
+    cli("csv_watcher_add", "data.csv", "--settle", "0.1")
+    running: Process | None = None
+    for number, data in enumerate(expected[1:], 2):
+        # The service has been up for long, has just been started, or is down while the file is edited.
+        if running is None and chance.random() < 0.5:
+            running = killer.start("csv_watch")
+        write(path, data)
+        killer.kill(running or killer.start("csv_watch"), sha(data))
+        running = None
+        while sha(data) not in ledger.contents():
+            running = killer.start("csv_watch")
+            if chance.random() < 0.25:
+                killer.kill(running, sha(data))
+                running = None
+            else:
+                until(lambda told=number: len(ledger.contents()) >= told, f"version {number}")
+    if running is not None:
+        running.kill()
+    print(dict(killer.shots))  # noqa: T201 - pytest shows it where the test fails
+    assert killer.shots.total() >= EDITS
+    assert killer.shots["reading or comparing"] + killer.shots["kept, not committed"] > 0
+    cli("csv_watch", "--once")
+    assert ledger.contents() == [sha(data) for data in expected]
+    assert [version for version, _ in ledger.outbox()] == list(range(1, EDITS + 2))
+    assert ledger.kept() == sorted(map(sha, expected))
+    assert ledger.ask("PRAGMA integrity_check") == ["ok"]
+    assert cli.export(path, EDITS) == expected[EDITS - 1]
+    check_changes(path, expected)
+
+
+@pytest.mark.slow
+def test_a_killed_add_stores_all_or_nothing(
+    cli: "Cli", ledger: Any, killer: Killer, contents: Any, check_changes: Any
+) -> None:
+    made = {cli.write(f"{number}.csv", data): data for number, data in enumerate(contents(10, ROWS))}
+    for path, data in made.items():
+        killer.kill(killer.start("csv_watcher_add", path, "--settle", "0.1"), sha(data))
+        stored = ledger.ask("SELECT csv_file FROM csv_watchers ORDER BY id")
+        recorded = ledger.ask("SELECT path FROM csv_files JOIN csv_versions ON file_id = id ORDER BY position")
+        assert stored == recorded == ledger.ask("SELECT path FROM csv_files ORDER BY id")
+    if len(stored) < len(made):
+        cli("csv_watcher_add", *made)
+    assert ledger.ask("SELECT count(*) FROM csv_watchers") == [len(made)]
+    assert sorted(ledger.contents()) == sorted(map(sha, made.values())) == ledger.kept()
+    for path, data in made.items():
+        check_changes(path, [data])
+
+
+class Told(CsvWatcherPattern):
+    """Counts what it is told, and fails the first time."""
+
+    def activate(self) -> None:
+        self.seen: list[int] = []
+        self.csv_watcher.on_change(self.tell, name="told")
+
+    def tell(self, change: "object") -> None:
+        number: int = change.version  # type: ignore[attr-defined]
+        self.seen.append(number)
+        if len(self.seen) == 1:
+            raise ValueError("the first time fails")
+
+
+def test_a_receiver_that_failed_is_told_the_same_again_and_in_order() -> None:
+    with testing.app(Told) as app:
+        for number in range(3):
+            app.write("data.csv", f"a\n{number}\n")
+            app.settle()
+        assert app.plugins["Told"].seen == [1, 1, 2, 3]

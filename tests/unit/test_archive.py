@@ -1,0 +1,379 @@
+"""Snapshots: byte for byte what a file held, each content once, damage never read as content."""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import io
+import os
+import random
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from csv_manager.archive import Archive, FileLocks, Snapshot
+from csv_manager.archive.archive import signature_of
+from csv_manager.core.errors import ArchiveError, PathNotFoundError, TornReadError, UnreadableError
+
+CONTENT = b"id,name\r\n1,\xff\x00x\n" * 40
+DEADLINE = 30
+
+Meanwhile = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return Archive(tmp_path / "archive")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "data.csv"
+    path.write_bytes(CONTENT)
+    return path
+
+
+def store(archive: Archive, path: Path) -> str:
+    with archive.taking(str(path)) as snapshot:
+        archive.keep(snapshot)
+    return snapshot.sha256
+
+
+def stored(archive: Archive) -> list[Path]:
+    return sorted(path for path in (archive.folder / "objects").rglob("*") if path.is_file())
+
+
+def incoming(archive: Archive) -> list[str]:
+    return os.listdir(archive.folder / "incoming")
+
+
+def read(archive: Archive, sha256: str) -> bytes:
+    with archive.open(sha256) as file:
+        return file.read()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n", CONTENT, bytes(2 << 20), random.Random(3).randbytes((2 << 20) + 7)],
+    ids=["empty", "line", "text", "zeros", "noise"],
+)
+def test_what_was_kept_comes_back_byte_for_byte(archive: Archive, path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with archive.taking(str(path)) as snapshot:
+        assert (snapshot.sha256, snapshot.size) == (hashlib.sha256(content).hexdigest(), len(content))
+        assert snapshot.signature == signature_of(str(path))
+        archive.keep(snapshot)
+    path.unlink()
+    assert read(archive, snapshot.sha256) == content
+    with archive.open(snapshot.sha256) as file:
+        assert b"".join(iter(lambda: file.read(100_000), b"")) == content
+
+
+def test_a_snapshot_can_be_read_before_and_after_it_is_kept(archive: Archive, path: Path) -> None:
+    def content(snapshot: Snapshot) -> bytes:
+        with snapshot.open() as file:
+            return file.read()
+
+    with archive.taking(str(path)) as snapshot:
+        assert content(snapshot) == CONTENT
+        archive.keep(snapshot)
+        assert content(snapshot) == CONTENT
+    assert content(snapshot) == CONTENT
+
+
+def test_a_snapshot_that_is_not_kept_is_forgotten(archive: Archive, path: Path) -> None:
+    with archive.taking(str(path)) as snapshot:
+        assert len(incoming(archive)) == 1
+    assert (incoming(archive), stored(archive)) == ([], [])
+    with pytest.raises(ArchiveError, match="lacks a version's content"):
+        archive.open(snapshot.sha256)
+
+
+def test_a_snapshot_is_forgotten_also_where_an_error_ends_it(archive: Archive, path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), archive.taking(str(path)):
+        raise ZeroDivisionError
+    assert incoming(archive) == []
+
+
+def test_the_same_content_is_stored_once(archive: Archive, path: Path) -> None:
+    sha256 = store(archive, path)
+    (first,) = stored(archive)
+    inode = first.stat().st_ino
+    other = path.with_name("other.csv")
+    other.write_bytes(CONTENT)
+    assert store(archive, other) == sha256
+    with archive.taking(str(path)) as one, archive.taking(str(other)) as two:
+        archive.keep(one)
+        archive.keep(two)
+    assert [kept.stat().st_ino for kept in stored(archive)] == [inode]
+    assert incoming(archive) == []
+
+
+def test_contents_lie_compressed_under_their_hash(archive: Archive, path: Path) -> None:
+    sha256 = store(archive, path)
+    (kept,) = stored(archive)
+    assert str(kept.relative_to(archive.folder)) == f"objects/{sha256[:2]}/{sha256[2:]}.zst"
+    assert kept.stat().st_size < len(CONTENT) // 2
+
+
+class Halfway(io.FileIO):
+    """A file of which something happens to while it is read: after its first block."""
+
+    def __init__(self, path: str, happen: Callable[[], object]) -> None:
+        super().__init__(path)
+        self._happen: Callable[[], object] | None = happen
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        block = super().read(size)
+        if self._happen:
+            self._happen()
+            self._happen = None
+        return block or b""
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
+    """`meanwhile(happen)` has that happen while the archive reads the next file."""
+
+    def arrange(happen: Callable[[], object]) -> None:
+        def opened(path: str, _mode: str, buffering: int) -> io.FileIO:
+            assert buffering == 0
+            return Halfway(path, happen)
+
+        monkeypatch.setattr("csv_manager.archive.archive.open", opened, raising=False)
+
+    return arrange
+
+
+def append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"more\n")
+
+
+def rewrite(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"ID")
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, 10)
+
+
+def replace(path: Path) -> None:
+    """Replace by a file that looks the same but for its inode."""
+    new = path.with_name("new")
+    shutil.copy2(path, new)
+    os.replace(new, path)
+
+
+def touch(path: Path) -> None:
+    os.utime(path, ns=(0, 0))
+
+
+@pytest.mark.parametrize("happen", [append, rewrite, truncate, replace, touch])
+def test_a_file_that_changes_while_it_is_read_is_a_torn_read(
+    archive: Archive, path: Path, meanwhile: Meanwhile, happen: Callable[[Path], None]
+) -> None:
+    old = path.stat().st_mtime_ns - 10**9
+    os.utime(path, ns=(old, old))
+    meanwhile(lambda: happen(path))
+    with pytest.raises(TornReadError, match=r"data\.csv changed while it was read"), archive.taking(str(path)):
+        pytest.fail("a torn content was handed out")
+    assert (incoming(archive), stored(archive)) == ([], [])
+
+
+def test_a_disk_that_fails_while_a_file_is_read_is_told_of_the_file(
+    archive: Archive, path: Path, meanwhile: Meanwhile
+) -> None:
+    def fail() -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    meanwhile(fail)
+    with pytest.raises(UnreadableError, match=r"data\.csv: Input/output error"), archive.taking(str(path)):
+        pytest.fail("a content that could not be read was handed out")
+    assert incoming(archive) == []
+
+
+def test_a_file_that_vanishes_while_it_is_read_is_not_there(archive: Archive, path: Path, meanwhile: Meanwhile) -> None:
+    meanwhile(path.unlink)
+    with pytest.raises(PathNotFoundError), archive.taking(str(path)):
+        pytest.fail("a content of no file was handed out")
+    assert incoming(archive) == []
+
+
+def is_torn(archive: Archive, path: Path) -> bool:
+    try:
+        with archive.taking(str(path)):
+            return False
+    except TornReadError:
+        return True
+
+
+def test_a_file_that_is_written_without_end_is_a_torn_read(archive: Archive, path: Path) -> None:
+    path.write_bytes(b"x" * (4 << 20))
+    grown, stop = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with path.open("ab", buffering=0) as file:
+            while not stop.is_set() and file.tell() < 64 << 20:
+                file.write(b"row\n")
+                grown.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert grown.wait(DEADLINE)
+        assert any(is_torn(archive, path) for _ in range(100))
+    finally:
+        stop.set()
+        writer.join(DEADLINE)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == store(archive, path)
+
+
+@pytest.mark.parametrize("name", ["none.csv", ""])
+def test_a_path_without_a_file_is_told(archive: Archive, tmp_path: Path, name: str) -> None:
+    with pytest.raises(PathNotFoundError), archive.taking(str(tmp_path / name)):
+        pytest.fail("a content of no file was handed out")
+
+
+def flipped(content: bytes, place: int, bit: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :]
+
+
+def test_no_flipped_bit_gives_other_bytes(archive: Archive, path: Path) -> None:
+    sha256 = store(archive, path)
+    (kept,) = stored(archive)
+    packed = kept.read_bytes()
+    told = 0
+    for place in range(len(packed)):
+        kept.write_bytes(flipped(packed, place, place % 8))
+        try:
+            assert read(archive, sha256) == CONTENT
+        except ArchiveError as error:
+            assert str(kept) in str(error)  # noqa: PT017 - a flip that changes no byte of the content is none to tell
+            told += 1
+    assert told > len(packed) // 2
+
+
+def test_no_truncation_gives_other_bytes(archive: Archive, path: Path) -> None:
+    sha256 = store(archive, path)
+    (kept,) = stored(archive)
+    packed = kept.read_bytes()
+    for size in range(len(packed)):
+        kept.write_bytes(packed[:size])
+        with contextlib.suppress(ArchiveError):
+            assert read(archive, sha256) == CONTENT
+    kept.write_bytes(b"")
+    with pytest.raises(ArchiveError, match=r"damaged: .*restore it from a backup"):
+        read(archive, sha256)
+
+
+def test_a_content_in_the_place_of_another_is_damage(archive: Archive, path: Path) -> None:
+    sha256 = store(archive, path)
+    (kept,) = stored(archive)
+    path.write_bytes(CONTENT[1:])
+    other = archive.folder / "objects" / (digest := store(archive, path))[:2] / f"{digest[2:]}.zst"
+    shutil.copyfile(other, kept)
+    with pytest.raises(ArchiveError, match="damaged"):
+        read(archive, sha256)
+
+
+def test_a_content_that_is_gone_is_told_with_its_place(archive: Archive, path: Path) -> None:
+    sha256 = store(archive, path)
+    archive.remove([sha256, "0" * 64])
+    assert stored(archive) == []
+    with pytest.raises(ArchiveError, match=rf"{sha256[2:]}\.zst; restore it from a backup"):
+        archive.open(sha256)
+
+
+def test_what_a_killed_process_left_is_cleaned_once_it_is_old(archive: Archive, path: Path) -> None:
+    archive.clean()
+    sha256 = store(archive, path)
+    old, young = (archive.folder / "incoming" / name for name in ("old", "young"))
+    for left in (old, young):
+        left.write_bytes(b"")
+    os.utime(old, (0, 0))
+    archive.clean()
+    assert incoming(archive) == ["young"]
+    assert read(archive, sha256) == CONTENT
+
+
+def test_an_archive_that_cannot_be_made_is_told(tmp_path: Path, path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    archive = Archive(tmp_path / "file" / "archive")
+    with pytest.raises(ArchiveError, match=r"cannot be written: .*ARCHIVE_PATH.* Nothing was recorded\."):
+        store(archive, path)
+
+
+class Full(Archive):
+    """An archive on a disk that takes no more."""
+
+    @contextlib.contextmanager
+    def _incoming(self) -> Iterator[Path]:
+        yield Path("/dev/full")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
+@pytest.mark.parametrize("size", [10, 3 << 20])
+def test_a_full_disk_is_told_whatever_the_size_of_the_file(tmp_path: Path, path: Path, size: int) -> None:
+    path.write_bytes(random.Random(5).randbytes(size))
+    with pytest.raises(ArchiveError, match=r"the disk is full; free some space"), Full(tmp_path).taking(str(path)):
+        pytest.fail("a content that was not stored was handed out")
+
+
+def locked(folder: Path) -> int:
+    """How many of the lock files in a folder are held."""
+    held = 0
+    for path in folder.glob("*.lock"):
+        with path.open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                held += 1
+    return held
+
+
+def test_one_lock_is_held_for_a_file_and_let_go_at_its_end(tmp_path: Path) -> None:
+    locks = FileLocks(tmp_path / "locks")
+    with locks.hold("/data/é.csv"):
+        assert locked(tmp_path / "locks") == 1
+    with pytest.raises(ZeroDivisionError), locks.hold("/data/é.csv"):
+        raise ZeroDivisionError
+    assert locked(tmp_path / "locks") == 0
+
+
+def test_every_lock_can_be_held_at_once(tmp_path: Path) -> None:
+    locks = FileLocks(tmp_path / "locks")
+    with locks.hold_all():
+        assert locked(tmp_path / "locks") == 64
+    assert locked(tmp_path / "locks") == 0
+
+
+def test_a_second_holder_of_a_file_waits_for_the_first(tmp_path: Path) -> None:
+    order: list[str] = []
+    started = threading.Event()
+
+    def second() -> None:
+        started.set()
+        with FileLocks(tmp_path).hold("/data/a.csv"):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with FileLocks(tmp_path).hold("/data/a.csv"):
+        thread.start()
+        assert started.wait(DEADLINE)
+        order.append("first")
+    thread.join(DEADLINE)
+    assert order == ["first", "second"]
+
+
+def test_a_folder_of_locks_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with (
+        pytest.raises(ArchiveError, match=r"cannot be written: .*; check its rights"),
+        FileLocks(tmp_path / "file" / "locks").hold("/data/a.csv"),
+    ):
+        pytest.fail("a lock was held that is none")
