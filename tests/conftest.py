@@ -20,7 +20,7 @@ SCRIPT = str(Path(sys.executable).parent / "csv_manager")
 #: Seconds after which something that was waited for is taken to never come; no test depends on how long it took.
 DEADLINE = 30
 
-_NOTES = ("Nothing is watching now", "Usage: ", "Try 'csv_manager")
+_NOTES = ("Nothing is watching now",)
 #: Runs a command under the rights of its files' owner: root without the capabilities that make it read and write all.
 _WITHIN_RIGHTS = """
 import ctypes, os, sys

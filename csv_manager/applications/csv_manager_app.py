@@ -1,6 +1,7 @@
 """csv_manager as a groundwork application: build, activate, run, stop."""
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,6 +83,7 @@ def start_app() -> None:
 def main(args: Sequence[str] | None = None, application: CSV_MANAGER_APP | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 the answer is no, 2 could not do it."""
     arguments = list(sys.argv[1:] if args is None else args)
+    _open_closed_streams()
     root = _root()
     try:
         # Which commands there are depends on the options before the command, so these are read first.
@@ -110,6 +112,14 @@ def main(args: Sequence[str] | None = None, application: CSV_MANAGER_APP | None 
     finally:
         if app is not None:
             app.stop()
+
+
+def _open_closed_streams() -> None:
+    """Let what is written to a stream that the caller closed (`>&-`) go nowhere; Python has None for it."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it lives as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as above
 
 
 def _root() -> click.Group:

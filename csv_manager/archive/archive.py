@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from csv_manager.core.errors import ArchiveError, PathNotFoundError, TornReadError, UnreadableError
 from csv_manager.core.model import Signature
+from csv_manager.core.paths import stat_regular, told
 
 _BLOCK = 1 << 20
 _BUFFER = 1 << 17
@@ -45,8 +46,8 @@ class Snapshot:
 
 
 def signature_of(path: str) -> Signature:
-    """The file's signature; raises OSError as os.stat does."""
-    return _signature(os.stat(path))
+    """The file's signature; raises OSError as os.stat does, and for what is no regular file."""
+    return _signature(stat_regular(path))
 
 
 def _signature(stat: os.stat_result) -> Signature:
@@ -68,6 +69,7 @@ class Archive:
         """
         with self._incoming() as incoming:
             try:
+                stat_regular(path)  # a pipe would wait to be opened
                 with open(path, "rb", buffering=0) as file:
                     before = _signature(os.fstat(file.fileno()))
                     sha256, size = self._compress(path, file, incoming)
@@ -75,8 +77,6 @@ class Archive:
                 now = signature_of(path)
             except FileNotFoundError:
                 raise PathNotFoundError(f"{path}: no such file.") from None
-            except IsADirectoryError:
-                raise PathNotFoundError(f"{path}: a folder, no file.") from None
             except OSError as error:
                 raise _unreadable(path, error) from error
             if not before == after == now or size != now.size:
@@ -215,7 +215,7 @@ def _blocks(path: str, file: BinaryIO) -> Iterator[bytes]:
 
 
 def _unreadable(path: str, error: OSError) -> UnreadableError:
-    return UnreadableError(f"{path}: {error.strerror}; check the rights of the file.")
+    return UnreadableError(f"{path}: {told(error)}.")
 
 
 def _sync_folder(folder: Path) -> None:

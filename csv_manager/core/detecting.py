@@ -35,13 +35,15 @@ _BINARY = (
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"GIF8", "a GIF picture"),
     (b"%PDF-", "a PDF document"),
-    (b"PK\x03\x04", "a zip file or an office workbook: export the sheet as CSV"),
-    (b"\xd0\xcf\x11\xe0", "an office document: export the sheet as CSV"),
+    (b"PK\x03\x04", "a zip file or an office workbook; export the sheet as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an office document; export the sheet as CSV"),
     (b"SQLite format 3\x00", "an SQLite database"),
     (b"PAR1", "a Parquet file"),
     (b"\x7fELF", "a program"),
     (b"MZ\x90", "a program"),
     (b"7z\xbc\xaf", "a 7z archive"),
+    (b"PK\x05\x06", "an empty zip file"),
+    (b"\x1f\x8b", "a gzip file within another compression; compress it once"),
 )
 #: Of these, what may also be the first column's name in a text.
 _WORDS = (b"PAR1", b"GIF8")
@@ -193,9 +195,11 @@ def _sample_text(plain: BinaryIO, encoding: str, skip: int) -> str:
 
 def _refuse_binary(head: bytes, text: str, encoding: str) -> None:
     controls = len(_CONTROL.findall(text))
+    if head[257:262] == b"ustar":
+        raise NotCsvError("This is no CSV but a tar archive; unpack it.")
     for magic, what in _BINARY:
         if head.startswith(magic) and (controls or not head.isascii() or magic not in _WORDS):
-            raise NotCsvError(f"This is {what}, no CSV.")
+            raise NotCsvError(f"This is no CSV but {what}.")
     share = 30 if encoding.startswith("utf") else 5
     if controls > 2 and controls * 100 > share * len(text):
         raise NotCsvError(f"This is no text: {controls} of its first {len(text)} characters are control codes.")

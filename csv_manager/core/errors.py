@@ -5,6 +5,11 @@ and the column where there is one, and the next step. Commands print it on stder
 """
 
 
+def one_line(message: object) -> str:
+    """A message on one line and without a full stop at its end."""
+    return " ".join(str(message).split()).rstrip(".")
+
+
 class CsvManagerError(Exception):
     """csv_manager could not do what was asked."""
 

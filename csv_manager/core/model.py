@@ -97,8 +97,11 @@ class CsvFormat:
         header = "header" if self.header else "names given" if self.names else "no header"
         parts = [delimiter, self.encoding, header]
         parts += [self.compression] if self.compression else []
-        parts += [f"{self.skip_lines} lines skipped"] if self.skip_lines else []
+        parts += [f"{self.skip_lines} line{'' if self.skip_lines == 1 else 's'} skipped"] if self.skip_lines else []
         return ", ".join(parts)
+
+
+_YEAR = 366 * 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +122,14 @@ class WatcherOptions:
             raise OptionError(f"--interval must be a number of seconds, not {self.interval!r}.")
         if not self.interval > 0 or not math.isfinite(self.interval):
             raise OptionError(f"--interval must be more than 0 seconds, not {self.interval:g}.")
+        for option, value in (
+            ("interval", self.interval),
+            ("settle", self.settle),
+            ("max-wait", self.max_wait),
+            ("every", self.every),
+        ):
+            if value is not None and value > _YEAR and math.isfinite(value):
+                raise OptionError(f"--{option} must be at most {_YEAR:,} seconds, a year, not {value:g}.")
         for option, value in (("settle", self.settle), ("max-wait", self.max_wait), ("every", self.every)):
             if value is not None and (value < 0 or not math.isfinite(value)):
                 raise OptionError(f"--{option} must be 0 seconds or more, not {value:g}.")

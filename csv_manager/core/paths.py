@@ -1,11 +1,13 @@
 """PATH on the command line: a file, a folder or a glob; a file's identity is its resolved absolute path."""
 
+import errno
 import fnmatch
 import glob
 import os
+import stat
 from collections.abc import Iterable, Sequence
 
-from csv_manager.core.errors import PathNotFoundError
+from csv_manager.core.errors import PathNotFoundError, UnreadableError
 
 #: What counts as CSV in a folder; a file that is named outright may have any name.
 _SUFFIXES = (".csv", ".tsv")
@@ -22,6 +24,19 @@ def identity(path: str) -> str:
         shown = resolved.encode(errors="backslashreplace").decode()
         raise PathNotFoundError(f"{shown}: the name is not valid UTF-8; rename the file.") from None
     return resolved
+
+
+def stat_regular(path: str) -> os.stat_result:
+    """The stat of a regular file. Raises OSError, for a folder, a pipe or a device too: reading it might never end."""
+    found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, f"this is {_kind(found.st_mode)}, no regular file", path)
+    return found
+
+
+def _kind(mode: int) -> str:
+    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"))
+    return next((name for is_kind, name in kinds if is_kind(mode)), "a device")
 
 
 def is_csv_name(name: str) -> bool:
@@ -66,12 +81,24 @@ def _matches(path: str, pattern: str) -> bool:
 
 
 def _expand(path: str) -> list[str]:
-    if os.path.isdir(path):
-        names = sorted(entry.name for entry in os.scandir(path) if entry.is_file() and is_csv_name(entry.name))
-        return [identity(os.path.join(path, name)) for name in names]
-    if os.path.lexists(path):
-        return [identity(path)] if os.path.exists(path) else []
-    return [identity(match) for match in sorted(glob.glob(path)) if os.path.isfile(match)]
+    try:
+        if os.path.isdir(path):
+            names = sorted(entry.name for entry in os.scandir(path) if entry.is_file() and is_csv_name(entry.name))
+            return [identity(os.path.join(path, name)) for name in names]
+        stat_regular(path)
+    except (FileNotFoundError, NotADirectoryError):
+        if os.path.islink(path):
+            return []
+        return [identity(match) for match in sorted(glob.glob(path)) if os.path.isfile(match)]
+    except OSError as error:
+        raise UnreadableError(f"{path}: {told(error)}.") from error
+    return [identity(path)]
+
+
+def told(error: OSError) -> str:
+    """What an error of the operating system says, with the step that mends it where rights are missing."""
+    rights = "; check the rights of the file and its folder" if isinstance(error, PermissionError) else ""
+    return f"{error.strerror or error}{rights}"
 
 
 def _missing(path: str) -> str:

@@ -1,6 +1,6 @@
 """Commands of plugins as one click program, with one way for errors to reach the user."""
 
-import os
+import errno
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -9,7 +9,8 @@ from typing import Any
 import click
 from groundwork.patterns.gw_commands_pattern import CommandsListApplication
 
-from csv_manager.core.errors import CsvManagerError, PluginError
+from csv_manager.core.errors import CsvManagerError, PluginError, one_line
+from csv_manager.core.files import give_up_stdout
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -82,23 +83,39 @@ def run(
     try:
         result = group.main(args=args, prog_name=prog_name, standalone_mode=False)
         sys.stdout.flush()
-        return result if isinstance(result, int) else 0
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
-        return 130
-    except SystemExit:
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # click's answer to it
+            return _ended(stop.__context__, prog_name, traces=traces)
         raise
-    except BrokenPipeError:
-        # The reader of our output is gone (`| head`); Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except BaseException as error:  # noqa: BLE001 - groundwork's errors derive from it
-        return _tell(error, traces=traces)
+        return _ended(error, prog_name, traces=traces)
+    return result if isinstance(result, int) else 0
+
+
+def _ended(error: BaseException, prog_name: str | None, *, traces: bool) -> int:
+    """Say what ended a command, and return the exit code that it stands for."""
+    code = 2
+    match error:
+        case click.exceptions.Exit():
+            code = error.exit_code
+        case click.UsageError():
+            command = error.ctx.command_path if error.ctx else prog_name
+            click.echo(f"Error: {one_line(error.format_message())}. `{command} --help` tells more.", err=True)
+        case click.ClickException():
+            click.echo(f"Error: {one_line(error.format_message())}.", err=True)
+        case click.Abort() | KeyboardInterrupt():
+            click.echo("Interrupted.", err=True)
+            code = 130
+        case BrokenPipeError():
+            # The reader of our output is gone (`| head`).
+            give_up_stdout()
+            code = 0
+        case OSError(filename=None, errno=errno.ENOSPC | errno.EDQUOT | errno.EIO | errno.EBADF | errno.EFBIG):
+            give_up_stdout()
+            click.echo(f"Error: the output cannot be written: {error.strerror}.", err=True)
+        case _:
+            code = _tell(error, traces=traces)
+    return code
 
 
 def _tell(error: BaseException, *, traces: bool) -> int:
@@ -108,6 +125,8 @@ def _tell(error: BaseException, *, traces: bool) -> int:
     if isinstance(error, CsvManagerError):
         click.echo(f"Error: {error}", err=True)
         return error.exit_code
-    told = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    click.echo(f"Error: {told}. This was not foreseen: run with -v for a traceback, and please report it.", err=True)
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    told = f"{type(error).__name__}: {one_line(str(error))}".rstrip(": ")
+    click.echo(f"Error: {told}{where}. This was not foreseen: -v shows the traceback, for a report.", err=True)
     return 2

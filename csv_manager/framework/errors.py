@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from csv_manager.core.errors import CsvManagerError, PluginError
+from csv_manager.core.errors import CsvManagerError, PluginError, one_line
 
 
 @contextlib.contextmanager
@@ -11,14 +11,14 @@ def translating(what: str) -> Iterator[None]:
     """Turn what groundwork raises into one `PluginError`; an error of ours underneath it is raised as itself."""
     try:
         yield
-    except (CsvManagerError, KeyboardInterrupt, SystemExit, GeneratorExit):
+    except (CsvManagerError, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
         cause = _root(error)
-        if isinstance(cause, (CsvManagerError, KeyboardInterrupt, SystemExit)):
+        if isinstance(cause, (CsvManagerError, KeyboardInterrupt)):
             raise cause from None
-        detail = str(cause) or type(cause).__name__
-        raise PluginError(f"{what}: {detail}.") from error
+        ends = "it ends the program: SystemExit " if isinstance(cause, SystemExit) else ""
+        raise PluginError(f"{what}: {ends}{one_line(cause) or type(cause).__name__}.") from error
 
 
 def _root(error: BaseException) -> BaseException:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from groundwork.patterns import GwBasePattern
 
-from csv_manager.core.errors import PluginError
+from csv_manager.core.errors import PluginError, one_line
 
 
 def load_plugin_file(path: Path) -> list[type[GwBasePattern]]:
@@ -24,11 +24,11 @@ def load_plugin_file(path: Path) -> list[type[GwBasePattern]]:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         line = getattr(error, "lineno", None) or (lines[-1] if lines else 1)
-        raise PluginError(f"{path}, line {line}: {type(error).__name__}: {error}.") from error
+        raise PluginError(f"{path}, line {line}: {type(error).__name__}: {one_line(error)}.") from error
     classes = [
         value
         for value in vars(module).values()

@@ -7,15 +7,16 @@ follows a later layer: the shipped file is executed last, with every later value
 
 import difflib
 import logging
+import math
 import os
 import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from csv_manager.core.errors import ConfigurationError
+from csv_manager.core.errors import ConfigurationError, one_line
 
 log = logging.getLogger("csv_manager.settings")
 
@@ -23,6 +24,15 @@ SHIPPED = Path(__file__).parent.parent / "applications" / "configuration.py"
 PREFIX = "CSV_MANAGER_"
 #: Environment variables with the prefix that are no settings.
 _NOT_SETTINGS = {"HOME", "CONFIG"}
+_KINDS = {int: "a number", float: "a number", str: "a text", list: "a list", dict: "a mapping", bool: "true or false"}
+#: The least value of each number, and whether it must be whole.
+_LEAST = {
+    "CSV_INTERVAL": (0, False),
+    "CSV_SETTLE": (0, False),
+    "CSV_MAX_WAIT": (0, False),
+    "HISTORY_ROW_LIMIT": (0, True),
+}
+_NOT_EMPTY = ("APP_PATH", "ARCHIVE_PATH", "WATCHER_DATABASE_CONNECTION", "WATCHER_DATABASE_LOCATION")
 _SECRET = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)\S*(?=@)")
 
@@ -79,7 +89,9 @@ def load(files: Sequence[str] = (), environment: Mapping[str, str] = os.environ)
     result = {
         name: merged.get(name, Setting(name=name, value=value, origin="shipped")) for name, value in derived.items()
     }
-    return Settings({name: (result | merged)[name] for name in [*shipped, *result, *merged]})
+    if environment.get(f"{PREFIX}HOME") and result["APP_PATH"].origin == "shipped":
+        result["APP_PATH"] = replace(result["APP_PATH"], origin=f"{PREFIX}HOME")
+    return Settings({name: (merged | result)[name] for name in [*shipped, *result, *merged]})
 
 
 def masked(name: str, value: Any) -> Any:
@@ -117,10 +129,11 @@ def _execute(path: Path, pinned: Mapping[str, Any]) -> dict[str, Any]:
     namespace = _Namespace({"__file__": str(path), "__name__": "configuration"}, pinned)
     try:
         exec(compile(path.read_bytes(), str(path), "exec"), namespace)  # noqa: S102 - the user's own configuration
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         line = getattr(error, "lineno", None) or (lines[-1] if lines else 0)
-        raise ConfigurationError(f"{path}, line {line}: {error}.") from error
+        told = f"it ends the program ({type(error).__name__})" if isinstance(error, SystemExit) else one_line(error)
+        raise ConfigurationError(f"{path}, line {line}: {told}.") from error
     return {name: value for name, value in namespace.items() if name.isupper()}
 
 
@@ -140,10 +153,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        values = yaml.safe_load(path.read_text("utf-8")) or {}
+        with path.open("rb") as file:  # a stream has a name, which PyYAML's errors tell
+            values = yaml.safe_load(file) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        told = " ".join(str(error).split())
-        raise ConfigurationError(f"{path}: {told}.") from error
+        raise ConfigurationError(f"{path}: {one_line(error)}.") from error
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path}: expected settings as `NAME: value`, found a {type(values).__name__}.")
     for name in values:
@@ -191,7 +204,20 @@ def _check_type(name: str, value: Any, shipped: Mapping[str, Any], origin: str) 
     elif isinstance(default, str):
         expected = (str, Path)
     if not isinstance(value, expected) or (isinstance(value, bool) and not isinstance(default, bool)):
-        raise ConfigurationError(f"{origin}: {name} must be a {expected[0].__name__}, not {value!r}.")
+        raise ConfigurationError(f"{origin}: {name} must be {_KINDS[type(default)]}, not {value!r}.")
+    if expected is number:
+        _check_range(name, value, origin)
+    if name in _NOT_EMPTY and not str(value):
+        raise ConfigurationError(f"{origin}: {name} must not be empty.")
+
+
+def _check_range(name: str, value: Any, origin: str) -> None:
+    least, whole = _LEAST[name]
+    if not math.isfinite(value) or value < least or (name == "CSV_INTERVAL" and not value):
+        than = "more than 0" if name == "CSV_INTERVAL" else f"{least} or more"
+        raise ConfigurationError(f"{origin}: {name} must be {than}, not {value!r}.")
+    if whole and value != int(value):
+        raise ConfigurationError(f"{origin}: {name} must be a whole number, not {value!r}.")
 
 
 def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

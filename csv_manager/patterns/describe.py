@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from csv_manager.core.model import ColumnChange, RowChange
+from csv_manager.core.model import EXTRA, ColumnChange, RowChange
 from csv_manager.patterns.output import local_time, one_line, styled
 
 _SIGNS = {"insert": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
@@ -12,9 +12,9 @@ _LONGEST = 60
 
 
 def short_path(path: str) -> str:
-    """A path as people type it: relative where it lies below the working folder."""
+    """A path as people type it, on one line: relative where it lies below the working folder."""
     relative = os.path.relpath(path)
-    return path if relative.startswith("..") else relative
+    return one_line(path if relative.startswith("..") else relative)
 
 
 def version_line(path: str, version: Any, counts: Iterable[int], columns: ColumnChange, rows: int | None) -> str:
@@ -29,7 +29,7 @@ def version_line(path: str, version: Any, counts: Iterable[int], columns: Column
         )
         told += f"  {rows:,} row{'' if rows == 1 else 's'}" if rows is not None else ""
         told += f"  {one_line(columns.describe())}" if columns else ""
-    return f"{local_time(version.created)}  {one_line(short_path(path))}  version {version.number}  {told}"
+    return f"{local_time(version.created)}  {short_path(path)}  version {version.number}  {told}"
 
 
 def row_lines(changes: Iterable[RowChange], *, limit: int = 0, total: int = 0) -> Iterator[str]:
@@ -53,7 +53,8 @@ def row_line(change: RowChange) -> str:
 
 def _updated(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     for name, value in after.items():
-        was = before.get(name, "" if value else value)
+        absent = None if name == EXTRA else ""
+        was = before.get(name, absent if value else value)
         if was != value:
             yield f"{one_line(name)} {_cell(was)} → {_cell(value)}"
 

@@ -52,6 +52,7 @@ class Delivery:
         self._owner = f"{_host()}:{os.getpid()}:{os.urandom(4).hex()}"
         self._receivers: dict[str, Receiver] = {}
         self._known: set[str] = set()
+        self._failures: dict[str, str] = {}
 
     def add(self, receiver: Receiver) -> None:
         """Add a receiver."""
@@ -94,8 +95,11 @@ class Delivery:
                             receiver.function(change)
                     position = entry.position + entry.positions - 1
                     outbox.advance(receiver.name, self._owner, position)
-        except Exception:
-            log.exception("Receiver %s failed; it is told again what it was told last.", receiver.name)
+        except Exception as error:
+            failure = f"{position}: {error}"
+            if self._failures.get(receiver.name) != failure:
+                log.exception("Receiver %s failed; it is told again what it was told last.", receiver.name)
+            self._failures[receiver.name] = failure
             return False
         finally:
             outbox.release(receiver.name, self._owner)

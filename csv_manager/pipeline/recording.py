@@ -16,6 +16,7 @@ from csv_manager.core.errors import (
     DuplicateKeyError,
     LostRaceError,
     NotCsvError,
+    OptionError,
     TornReadError,
     UnknownColumnError,
 )
@@ -86,7 +87,7 @@ class Recorder:
     def check(self, path: str, options: WatcherOptions) -> None:
         """Raise what `record` would raise of a file's content for a watcher about to be stored; store nothing."""
         with self._archive.taking(path) as snapshot:
-            self._read(path, options, snapshot, self._last(path)[1])
+            _check_names(self._read(path, options, snapshot, self._last(path)[1]))
 
     def reread(self, file: FileRecord, options: WatcherOptions) -> None:
         """Read the head version with other options, so that the next one is compared with it as it is meant."""
@@ -98,6 +99,7 @@ class Recorder:
         table = Table(open_raw, csv_format, file.path)
         check_key(table, options.key)
         _check_ignored(table, options.ignore)
+        _check_names(table)
         self._history.set_format(file.id, head.number, csv_format, table.columns, table.count())
 
     def _record(
@@ -105,21 +107,26 @@ class Recorder:
     ) -> Outcome:
         file, head = self._last(path)
         latest = self._version(file, file.latest) if file else None
-        if file and latest and latest.sha256 == snapshot.sha256:
-            status = latest.status
+        known = file is not None and latest is not None and latest.sha256 == snapshot.sha256
+        if file and head and known and latest == head:
             if store_watcher:
-                self._read(path, options, snapshot, head)
+                table = self._read(path, options, snapshot, head)
+                _check_names(table)
+                if table.csv_format != head.csv_format:
+                    self._history.set_format(file.id, head.number, table.csv_format, table.columns, table.count())
                 self._history.add_watcher(path, options, snapshot.signature)
             else:
-                reason = latest.findings[0].message if latest.findings else None
-                state = "held" if status == "held" else "ok"
-                self._history.observe(path, state=state, reason=reason, signature=snapshot.signature)
-            return Outcome(path=path, number=None, status=status, signature=snapshot.signature)
+                self._history.observe(path, state="ok", signature=snapshot.signature)
+            return Outcome(path=path, number=None, status=head.status, signature=snapshot.signature)
         try:
-            new = self._compare(path, options, snapshot, head, cause)
+            # A held content that is still there is judged anew: the options may have changed.
+            new = self._compare(path, options, snapshot, head, cause, new_watcher=store_watcher)
         except _UNREADABLE as error:
             if store_watcher:
                 raise
+            if known:
+                self._history.observe(path, state="held", reason=str(error), signature=snapshot.signature)
+                return Outcome(path=path, number=None, status="held", signature=snapshot.signature)
             new = _held(error, options, snapshot, head, cause)
         self._archive.keep(snapshot)
         number = self._history.commit(
@@ -132,9 +139,18 @@ class Recorder:
         return Outcome(path=path, number=number, status=new.status, signature=snapshot.signature)
 
     def _compare(
-        self, path: str, options: WatcherOptions, snapshot: Snapshot, head: Version | None, cause: str
+        self,
+        path: str,
+        options: WatcherOptions,
+        snapshot: Snapshot,
+        head: Version | None,
+        cause: str,
+        *,
+        new_watcher: bool,
     ) -> NewVersion:
         table = self._read(path, options, snapshot, head)
+        if new_watcher:
+            _check_names(table)
         old = Table(self._opener(head.sha256), head.csv_format, path) if head else None
         if old is not None and head is not None:
             old.unique.add(head.key)  # it was recorded with this key
@@ -273,3 +289,14 @@ def _check_ignored(table: Table, ignore: tuple[str, ...]) -> None:
             raise UnknownColumnError(
                 f"{table.csv_file}: ignored column {column!r} is not in the header: {', '.join(table.columns)}."
             )
+
+
+def _check_names(table: Table) -> None:
+    """Raise if the columns that a user named are not as many as the first row has."""
+    names = table.csv_format.names
+    first = next(table.rows(), None) if names else None
+    if names and first and len(first.cells) != len(names):
+        raise OptionError(
+            f"{table.csv_file}: --header names {len(names)} column{'' if len(names) == 1 else 's'}, but line "
+            f"{first.line} has {len(first.cells)} fields."
+        )

@@ -17,6 +17,7 @@ from csv_manager.core.errors import (
     UnreadableError,
 )
 from csv_manager.core.model import WatcherOptions
+from csv_manager.core.paths import told
 from csv_manager.pipeline.delivery import Delivery
 from csv_manager.watch import Processed, Watch, WatchService, wait_settled
 
@@ -150,7 +151,7 @@ class Runtime:
         except FileNotFoundError:
             raise PathNotFoundError(f"{path}: no such file.") from None
         except OSError as error:
-            raise UnreadableError(f"{path}: {error.strerror}; check the rights of its folder.") from error
+            raise UnreadableError(f"{path}: {told(error)}.") from error
 
     def tick(self) -> None:
         """Do now what is done twice a second while files are watched."""
@@ -214,6 +215,8 @@ class Runtime:
     def _observe(self, path: str, state: str, reason: str | None) -> None:
         if state == "ok":
             self._failed.discard(path)
+        elif state == "unreadable":
+            self._failed.add(path)
         # The state is for people; a store that cannot be written now is told by what failed to be recorded.
         with contextlib.suppress(StoreError):
             self._opened().catalog.history.observe(path, state=state, reason=reason)

@@ -153,6 +153,8 @@ _SQLITE = {
 
 
 def _told(url: URL, error: DBAPIError) -> str:
+    if url.get_backend_name() == "sqlite" and os.path.isdir((url.database or "").removeprefix("file:")):
+        return f"The store {name_of(url)} is a folder; set WATCHER_DATABASE_LOCATION to a file."
     code = getattr(error.orig, "sqlite_errorname", "")
     reason = next((text for name, text in _SQLITE.items() if code.startswith(name)), str(error.orig))
     return f"The store {name_of(url)}: {reason}."

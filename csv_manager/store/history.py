@@ -200,6 +200,11 @@ class History:
             file_id = _ensure_file(connection, path)
             connection.execute(update(files).where(files.c.id == file_id).values(**values))
 
+    def look_again(self, file_id: int) -> None:
+        """Let the next check read a file even if it did not move."""
+        with writing(self._engine) as connection:
+            connection.execute(update(files).where(files.c.id == file_id).values(signature=None))
+
     def checked(self, checks: Mapping[str, dt.datetime]) -> None:
         """Note when files were last checked, many at once."""
         with writing(self._engine) as connection:

@@ -1,11 +1,11 @@
 """When an arrival is settled: a pure state machine for one file, driven by stats and a clock."""
 
-import os
 import time
 from dataclasses import dataclass
 from typing import Literal
 
 from csv_manager.core.model import Signature
+from csv_manager.core.paths import stat_regular
 
 #: Seconds between two stats of a file that never rests: enough for its writer to have written more.
 _EQUAL = 0.02
@@ -15,7 +15,7 @@ Verdict = Literal["rest", "wait", "read"]
 
 def stat_of(path: str) -> tuple[Signature, float]:
     """A file's signature and for how many seconds, by the wall clock, it has not moved. Raises OSError."""
-    stat = os.stat(path)
+    stat = stat_regular(path)
     signature = Signature(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     return signature, time.time() - max(stat.st_ctime, stat.st_mtime)
 

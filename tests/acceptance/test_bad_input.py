@@ -1,11 +1,14 @@
 """Bad input: one clear line on stderr, exit code 2, and the store as before."""
 
 import contextlib
+import gzip
+import io
 import os
 import re
 import shutil
 import sqlite3
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,13 +39,26 @@ def shared(shared_cli: "Cli") -> "Cli":
     (cli.folder / "empty_folder").mkdir()
     (cli.folder / "link.csv").symlink_to("good.csv")
     (cli.folder / "linked").symlink_to(cli.folder)
+    os.mkfifo(cli.folder / "pipe.csv")
     cli.write("other.csv", GOOD)
     cli.write("twice.csv", "id,v\n1,x\n1,y\n")
     cli.write("picture.csv", PICTURE)
     cli.write("noise.csv", bytes(range(256)) * 8)
     cli.write("latin.csv", "id,v\n1,Köln\n".encode("latin-1"))
+    cli.write("packed.csv.gz", gzip.compress(gzip.compress(GOOD.encode())))
+    cli.write("packed.csv", tarred(GOOD.encode()))
     cli.write("broken.csv.gz", b"\x1f\x8b\x08\x00broken")
     return cli
+
+
+def tarred(content: bytes) -> bytes:
+    """An archive of tar with one file."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        member = tarfile.TarInfo("a.csv")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
 
 
 def refused_as_if_never_asked(cli: "Cli", *arguments: object) -> str:
@@ -60,6 +76,11 @@ def refused_as_if_never_asked(cli: "Cli", *arguments: object) -> str:
         (["no/where/unknown.csv"], ["no/where/unknown.csv", "no such file"]),
         (["*.nothing"], ["*.nothing", "no file matches"]),
         (["empty_folder"], ["empty_folder", "no CSV file"]),
+        (["pipe.csv"], ["pipe.csv", "a named pipe, no regular file"]),
+        (["/dev/zero"], ["/dev/zero", "a device, no regular file"]),
+        (["good.csv/x.csv"], ["good.csv/x.csv", "no such file"]),
+        (["packed.csv.gz"], ["packed.csv.gz", "gzip file within another compression"]),
+        (["packed.csv"], ["packed.csv", "a tar archive; unpack it"]),
         (["picture.csv"], ["picture.csv", "PNG"]),
         (["noise.csv"], ["noise.csv", "no text"]),
         (["broken.csv.gz"], ["broken.csv.gz", "damaged"]),
@@ -70,7 +91,9 @@ def refused_as_if_never_asked(cli: "Cli", *arguments: object) -> str:
         (["other.csv", "-i", "-1"], ["interval", "-1"]),
         (["other.csv", "-i", "nan"], ["interval"]),
         (["other.csv", "-i", "inf"], ["interval"]),
-        (["other.csv", "-i", "soon"], ["soon"]),
+        (["other.csv", "-i", "soon"], ["soon", "csv_watcher_add --help"]),
+        (["other.csv", "-i", "1e300"], ["interval", "a year"]),
+        (["other.csv", "--header", "a"], ["--header names 1 column", "line 1 has 2 fields"]),
         (["other.csv", "--settle", "-1"], ["settle", "-1"]),
         (["other.csv", "--skip-lines", "-1"], ["skip-lines", "-1"]),
         (["other.csv", "--encoding", "utf-99"], ["utf-99"]),
@@ -293,3 +316,67 @@ def _filled(disk: Path, *, leave: int) -> Iterator[None]:
 def _incompressible(size: int) -> bytes:
     """A CSV file of about this many bytes that no compression makes much smaller."""
     return b"id,v\n" + b"".join(b"%d,%s\n" % (number, os.urandom(500).hex().encode()) for number in range(size // 1000))
+
+
+def test_a_folder_without_rights_is_told_as_that(stored: "Cli") -> None:
+    locked = stored.write("locked/data.csv", GOOD).parent
+    locked.chmod(0)
+    try:
+        with stored.within_rights():
+            for path in ("locked", "locked/data.csv"):
+                line = refused_as_if_never_asked(stored, "csv_watcher_add", path)
+                assert f"{path}: Permission denied; check the rights" in line
+    finally:
+        locked.chmod(0o755)
+
+
+def test_a_store_that_is_a_folder_is_told_as_that(cli: "Cli") -> None:
+    (cli.home / "watcher_db.db").mkdir(parents=True)
+    assert "watcher_db.db is a folder" in cli.refused("csv_watcher_list")
+
+
+def test_output_that_cannot_be_written_is_told(stored: "Cli") -> None:
+    for arguments in (["csv_watcher_list"], ["csv_history_export", "good.csv", "1"], ["csv_config_list"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                stored.command(*arguments), stdout=full, stderr=subprocess.PIPE, env=stored.environment,
+                cwd=stored.folder, timeout=60, check=False,
+            )  # fmt: skip
+        assert done.returncode == 2, done.stderr
+        assert "No space left on device" in done.stderr.decode()
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_closed_stdout_is_no_error(stored: "Cli") -> None:
+    for arguments in ("csv_watcher_list", "csv_history_list good.csv", "csv_history_export good.csv 1"):
+        script = f"{' '.join(stored.command())} {arguments} >&-"
+        done = subprocess.run(
+            ["sh", "-c", script],
+            stderr=subprocess.PIPE,
+            env=stored.environment,
+            cwd=stored.folder,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert b"Error" not in done.stderr
+
+
+def test_a_path_that_became_no_file_is_unreadable_and_ends_a_check(stored: "Cli") -> None:
+    path = stored.folder / "good.csv"
+    for become in (os.mkdir, os.mkfifo):
+        path.unlink()
+        become(path)
+        assert "no regular file" in stored.notes("csv_watch", "--once", code=1)
+        [told] = stored.json("csv_watcher_list")
+        assert (told["state"], told["version"]) == ("unreadable", 1)
+        path.rmdir() if path.is_dir() else path.unlink()
+        path.write_text(GOOD)
+    assert stored("csv_watch", "--once") == ""
+    assert stored.json("csv_watcher_list")[0]["state"] == "ok"
+
+
+def test_a_line_break_in_a_name_breaks_no_line(stored: "Cli") -> None:
+    stored.write("two\nlines.csv", GOOD)
+    assert r"two\nlines.csv" in stored("csv_watcher_add", "two\nlines.csv").splitlines()[0]
+    assert len(stored("csv_watcher_list").splitlines()) == 4

@@ -26,7 +26,9 @@ def settings(cli: "Cli", *options: object) -> dict[str, tuple[Any, str]]:
 
 def test_every_shipped_setting_is_listed_with_its_origin(bare: "Cli") -> None:
     told = settings(bare)
-    assert {origin for _, origin in told.values()} == {"shipped"}
+    assert {name: origin for name, (_, origin) in told.items() if origin != "shipped"} == {
+        "APP_PATH": "CSV_MANAGER_HOME"
+    }
     assert told["APP_PATH"][0] == str(bare.home)
     assert told["WATCHER_DATABASE_LOCATION"][0] == str(bare.home / "watcher_db.db")
     assert told["WATCHER_DATABASE_CONNECTION"][0] == f"sqlite:///{bare.home / 'watcher_db.db'}"
@@ -127,6 +129,14 @@ def test_no_part_of_a_password_with_an_at_sign_is_shown(bare: "Cli") -> None:
         ("bad.py", "CSV_INTERVAL = 'soon'\n", ["bad.py", "CSV_INTERVAL", "'soon'"]),
         ("bad.yaml", "PLUGINS: CsvWatcherPlugin\n", ["bad.yaml", "PLUGINS", "list"]),
         ("bad.yaml", "HISTORY_ROW_LIMIT: true\n", ["bad.yaml", "HISTORY_ROW_LIMIT", "True"]),
+        ("bad.yaml", "CSV_INTERVAL: 0\n", ["bad.yaml", "CSV_INTERVAL must be more than 0", "not 0"]),
+        ("bad.yaml", "CSV_INTERVAL: -1\n", ["CSV_INTERVAL must be more than 0", "-1"]),
+        ("bad.yaml", "CSV_SETTLE: .nan\n", ["CSV_SETTLE must be 0 or more", "nan"]),
+        ("bad.yaml", "CSV_MAX_WAIT: .inf\n", ["CSV_MAX_WAIT must be 0 or more", "inf"]),
+        ("bad.yaml", "HISTORY_ROW_LIMIT: -4\n", ["HISTORY_ROW_LIMIT must be 0 or more", "-4"]),
+        ("bad.yaml", "HISTORY_ROW_LIMIT: 0.5\n", ["HISTORY_ROW_LIMIT must be a whole number", "0.5"]),
+        ("bad.yaml", "APP_PATH: ''\n", ["bad.yaml", "APP_PATH must not be empty"]),
+        ("bad.py", "X = 1\nraise SystemExit(5)\n", ["bad.py", "line 2", "it ends the program"]),
         ("bad.yaml", "csv_interval: 5\n", ["bad.yaml", "'csv_interval'", "CSV_INTERVAL"]),
         ("bad.yaml", "a: [1\nb: 2\n", ["bad.yaml", "line 2"]),
         ("bad.yaml", "- CSV_INTERVAL\n", ["bad.yaml", "NAME: value"]),

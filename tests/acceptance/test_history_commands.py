@@ -1,5 +1,6 @@
 """csv_history_list, show and export."""
 
+import concurrent.futures
 import csv
 import io
 import json
@@ -126,3 +127,31 @@ def test_a_file_without_history_is_refused(cli: "Cli") -> None:
     for command in (["csv_history_list"], ["csv_history_show"], ["csv_history_export"]):
         more = ["1"] if command == ["csv_history_export"] else []
         assert "no history" in cli.refused(*command, "data.csv", *more)
+
+
+def test_export_to_a_dash_is_export_to_stdout(history: "Cli") -> None:
+    assert history("csv_history_export", "data.csv", "1", "-o", "-") == CONTENTS[0]
+    assert [path.name for path in history.folder.iterdir()] == ["data.csv"]
+
+
+def test_export_keeps_a_files_mode_and_a_link(history: "Cli") -> None:
+    target = history.write("private.csv", "x")
+    target.chmod(0o600)
+    (history.folder / "link.csv").symlink_to("private.csv")
+    history("csv_history_export", "data.csv", "1", "-o", "link.csv")
+    assert (history.folder / "link.csv").is_symlink()
+    assert target.read_text() == CONTENTS[0]
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
+def test_export_writes_through_a_pipe_and_a_device(history: "Cli") -> None:
+    pipe = history.folder / "pipe"
+    os.mkfifo(pipe)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_text)
+        history("csv_history_export", "data.csv", "1", "-o", "pipe")
+        assert read.result(60) == CONTENTS[0]
+    assert pipe.is_fifo()
+    assert history("csv_history_export", "data.csv", "1", "-o", "/dev/fd/1") == CONTENTS[0]
+    assert "is a folder" in history.refused("csv_history_export", "data.csv", "1", "-o", ".")
+    assert [path.name for path in history.folder.glob(".*")] == []

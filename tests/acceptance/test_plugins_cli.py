@@ -100,11 +100,13 @@ def test_an_unknown_name_in_plugins_lists_the_known_ones(cli: "Cli") -> None:
     [
         ("class A:\n    def f(:\n", ["line 2", "SyntaxError"]),
         ("import os\nimport no_such_module\n", ["line 2", "no_such_module"]),
+        ("X = 1\nraise SystemExit(3)\n", ["line 2", "SystemExit: 3"]),
         ("X = 1\n", ["defines no plugin", "CsvWatcherPattern"]),
         (COMMAND.replace('"greet", ', '"csv_watch", '), ["csv_watch", "already"]),
         (COMMAND.replace("self.commands.register", "1 / 0; self.commands.register"), ["Greeter", "division by zero"]),
+        (COMMAND.replace("self.commands.register", "raise SystemExit(3); self.x"), ["Greeter", "SystemExit 3"]),
     ],
-    ids=["syntax", "import", "empty", "taken", "activation"],
+    ids=["syntax", "import", "exit", "empty", "taken", "activation", "activation that exits"],
 )
 def test_a_plugin_file_that_cannot_be_used_is_told_in_one_line(cli: "Cli", text: str, parts: list[str]) -> None:
     cli.write("bad.py", text)

@@ -81,7 +81,9 @@ def test_a_content_that_is_no_csv_is_held_and_the_next_good_one_goes_through(cli
         [told] = cli.json("csv_watcher_list")
         assert told["state"] == "held"
         assert told["reason"]
-        assert cli("csv_watch", "--once", code=1) == ""
+        said = cli.run("csv_watch", "--once")
+        assert (said.returncode, said.stdout) == (1, b"")
+        assert b"data.csv is held (" in said.stderr
     cli.write("data.csv", NEW)
     assert "version 5  +1 ~1 -0" in cli("csv_watch", "--once")
     versions = cli.versions("data.csv")
@@ -90,3 +92,31 @@ def test_a_content_that_is_no_csv_is_held_and_the_next_good_one_goes_through(cli
     assert [change["op"] for change in cli.changes("data.csv", "head")] == ["update", "insert"]
     assert cli.export("data.csv", "head~1") == OLD.encode()
     assert cli.json("csv_watcher_list")[0]["state"] == "ok"
+
+
+def test_a_held_content_is_judged_anew_when_the_options_change(cli: "Cli") -> None:
+    cli.write("data.csv", "id,v\n1,x\n")
+    cli("csv_watcher_add", "data.csv", "--key", "id")
+    cli.write("data.csv", "id,v\n1,x\n1,y\n")
+    assert "held" in cli("csv_watch", "--once", code=1)
+    assert "held" in cli("csv_watcher_set", "data.csv", "--settle", "0.2")
+    assert cli("csv_watch", "--once", code=1) == ""
+    assert len(cli.versions("data.csv")) == 2
+    assert "read anew at the next check" in cli("csv_watcher_set", "data.csv", "--key", "")
+    assert "version 3  +1 ~0 -0" in cli("csv_watch", "--once")
+    assert [version["status"] for version in cli.versions("data.csv")] == ["ok", "held", "ok"]
+    assert cli("csv_watch", "--once") == ""
+
+
+def test_a_watcher_added_again_reads_the_same_whether_the_bytes_changed_or_not(cli: "Cli") -> None:
+    content = "a line\n1,x\n2,y\n"
+    shown = []
+    for change in ("", "3,z\n"):
+        name = f"data{len(change)}.csv"
+        cli.write(name, content)
+        cli("csv_watcher_add", name, "--skip-lines", "1", "--no-header")
+        cli("csv_watcher_delete", name)
+        cli.write(name, content + change)
+        cli("csv_watcher_add", name)
+        shown.append(cli.json("csv_watcher_show", name)[0]["csv_format"])
+    assert shown[0] == shown[1]

@@ -140,7 +140,9 @@ def test_a_name_stands_wherever_a_path_does(cli: "Cli") -> None:
 def test_set_changes_what_is_given_and_keeps_the_history(cli: "Cli") -> None:
     cli.write("fruit.csv", FRUIT)
     cli("csv_watcher_add", "fruit.csv", "--name", "fruit", "--ignore", "fruit")
-    assert cli("csv_watcher_set", "fruit.csv", "--key", "id", "-i", "60", "--ignore", "") == "Changed fruit.csv.\n"
+    assert cli("csv_watcher_set", "fruit.csv", "--key", "id", "-i", "60", "--ignore", "") == (
+        "Changed fruit.csv: comma, utf-8, header; 3 columns: id, fruit, price.\n"
+    )
     [told] = cli.json("csv_watcher_show", "fruit.csv")
     assert (told["key"], told["interval"], told["ignore"], told["name"]) == (["id"], 60, [], "fruit")
     cli.write("fruit.csv", FRUIT.replace("0.70", "0.80"))
@@ -189,7 +191,8 @@ def test_purge_asks_and_then_leaves_nothing_of_the_file(cli: "Cli") -> None:
         cli("csv_watcher_add", name)
     before = cli.state()
     assert len(before[2]) == 2
-    cli("csv_watcher_delete", "a.csv", "--purge", stdin="n\n", code=130)
+    cli("csv_watcher_delete", "a.csv", "--purge", stdin="n\n", code=1)
+    assert "nobody answered; --yes" in cli.notes("csv_watcher_delete", "a.csv", "--purge", code=2)
     cli("csv_watcher_delete", "a.csv", "--purge", "--dry-run")
     assert cli.state() == before
     cli("csv_watcher_delete", "a.csv", "--purge", stdin="y\n")

@@ -149,10 +149,10 @@ def test_a_thread_that_fails_is_not_running_any_more(app: Any, caplog: pytest.Lo
         (None, 0, ""),
         (1, 1, ""),
         (CsvManagerError("data.csv: no."), 2, "Error: data.csv: no."),
-        (click.UsageError("wrong"), 2, "Error: wrong"),
+        (click.UsageError("wrong\nindeed"), 2, "Error: wrong indeed. `prog do --help` tells more.\n"),
         (KeyboardInterrupt(), 130, "Interrupted."),
-        (RuntimeError("a bug"), 2, "Error: RuntimeError: a bug. This was not foreseen"),
-        (type("Odd", (BaseException,), {})("odd"), 2, "Error: Odd: odd. This was not foreseen"),
+        (RuntimeError("a bug"), 2, "Error: RuntimeError: a bug ("),
+        (type("Odd", (BaseException,), {})("odd"), 2, "Error: Odd: odd ("),
     ],
 )
 def test_how_a_command_ends_is_its_exit_code_and_one_line(

@@ -16,7 +16,7 @@ import pytest
 
 from csv_manager.archive import Archive, FileLocks, Snapshot
 from csv_manager.archive.archive import signature_of
-from csv_manager.core.errors import ArchiveError, PathNotFoundError, TornReadError, UnreadableError
+from csv_manager.core.errors import ArchiveError, CsvManagerError, PathNotFoundError, TornReadError, UnreadableError
 
 CONTENT = b"id,name\r\n1,\xff\x00x\n" * 40
 DEADLINE = 30
@@ -233,9 +233,21 @@ def test_a_file_that_is_written_without_end_is_a_torn_read(archive: Archive, pat
     assert hashlib.sha256(path.read_bytes()).hexdigest() == store(archive, path)
 
 
-@pytest.mark.parametrize("name", ["none.csv", ""])
-def test_a_path_without_a_file_is_told(archive: Archive, tmp_path: Path, name: str) -> None:
-    with pytest.raises(PathNotFoundError), archive.taking(str(tmp_path / name)):
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("none.csv", PathNotFoundError),
+        ("folder", UnreadableError),
+        ("pipe", UnreadableError),
+        ("/dev/zero", UnreadableError),
+    ],
+)
+def test_a_path_without_a_regular_file_is_told(
+    archive: Archive, tmp_path: Path, name: str, error: type[CsvManagerError]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(error, match=name), archive.taking(str(tmp_path / name)):
         pytest.fail("a content of no file was handed out")
 
 

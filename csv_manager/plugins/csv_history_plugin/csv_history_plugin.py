@@ -1,17 +1,14 @@
 """The commands csv_history_list, csv_history_show and csv_history_export."""
 
-import contextlib
 import os
 import shutil
-import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from csv_manager.core.errors import OptionError
+from csv_manager.core.files import writing_to
 from csv_manager.core.paths import identity
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
@@ -54,7 +51,7 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
             params=[
                 click.Argument(["csv_file"], metavar="PATH"),
                 click.Argument(["version"], metavar="VERSION"),
-                option("-o", "--output", metavar="FILE", help="Write to this file instead of stdout."),
+                option("-o", "--output", metavar="FILE", default="-", help="Write to this file; - is stdout."),
             ],
         )
 
@@ -85,47 +82,26 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
         rows = (change.to_json(csv_file=file.path, version=found.number, seq=seq) for seq, change in enumerate(changes))
         self.answer(rows, _CHANGE_COLUMNS, form)
 
-    def csv_history_export(self, csv_file: str, version: str, output: str | None = None) -> None:
+    def csv_history_export(self, csv_file: str, version: str, output: str = "-") -> None:
         """Write the bytes of a version."""
         file = self._file(csv_file)
-        if output is None:
-            with file.open(version) as content:
-                shutil.copyfileobj(content, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
-            return
-        target = Path(output)
-        if identity(output) == file.path:
+        if output != "-" and identity(output) == file.path:
             raise OptionError(f"--output is the watched file {file.path} itself; choose another name.")
-        with file.open(version) as content, _replacing(target) as copy:
-            shutil.copyfileobj(content, copy)
-        self.say(f"Wrote {target}.")
+        if os.path.isdir(output):
+            raise OptionError(f"--output {output} is a folder; name a file in it.")
+        with file.open(version) as content:
+            try:
+                with writing_to(output) as copy:
+                    shutil.copyfileobj(content, copy)
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise OptionError(f"--output {output} cannot be written: {error.strerror}.") from error
+        if output != "-":
+            self.say(f"Wrote {output}.")
 
     def _file(self, csv_file: str) -> Any:
         paths = self.csv_watcher.known([csv_file])
         if len(paths) > 1:
             raise OptionError(f"{csv_file} stands for {len(paths)} files; name one.")
         return self.csv_watcher.store.file(paths[0])
-
-
-@contextlib.contextmanager
-def _replacing(target: Path) -> Iterator[Any]:
-    """A temporary file beside the target that takes its place at the end, or is gone after an error."""
-    try:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    except OSError as error:
-        raise OptionError(f"--output {target} cannot be written: {error.strerror}.") from error
-    try:
-        with os.fdopen(descriptor, "wb") as copy:
-            yield copy
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(target)
-    except OSError as error:
-        raise OptionError(f"--output {target} cannot be written: {error.strerror}.") from error
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -17,6 +17,7 @@ from csv_manager.core.paths import expand, identity
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
 from csv_manager.patterns.describe import short_path, version_line
+from csv_manager.patterns.output import one_line
 from csv_manager.plugins.csv_watcher_db_plugin import options as watcher_options
 from csv_manager.plugins.csv_watcher_db_plugin.models import map_watchers
 
@@ -173,22 +174,39 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             if file is not None:
                 store.recorder.reread(file.record, told)
             store.catalog.watchers.update(watcher, told)
-            click.echo(f"Changed {short_path(path)}.")
+            click.echo(f"Changed {short_path(path)}{self._read_as(file)}.")
         self._end_of_write()
+
+    def _read_as(self, file: Any) -> str:
+        """How a file's head is read now; a held content is looked at again."""
+        latest = file.latest() if file else None
+        if latest is None:
+            return ""
+        if latest.status == "held":
+            self.csv_watcher.store.catalog.history.look_again(file.record.id)
+            return "; it is held, and read anew at the next check"
+        return f": {latest.csv_format.describe()}; {_columns(latest.columns)}"
 
     def csv_watcher_delete(
         self, csv_file: str | Sequence[str], purge: bool = False, yes: bool = False, dry_run: bool = False
-    ) -> None:
-        """Stop and forget watchers; with `purge` their files' history too."""
+    ) -> int:
+        """Stop and forget watchers; with `purge` their files' history too. The exit code: 1 if that was declined."""
         store = self.csv_watcher.store
         paths = self._watched(each(csv_file), purge=purge)
         if dry_run:
             for path in paths:
                 click.echo(f"Would delete the watcher {'and the history ' if purge else ''}of {short_path(path)}.")
-            return
+            return 0
         if purge and not yes:
             many = short_path(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
-            click.confirm(f"Delete the whole history of {many}?", abort=True, err=True)
+            try:
+                agreed = click.confirm(f"Delete the whole history of {many}?", err=True)
+            except click.Abort:
+                self.say("")
+                raise OptionError("Nothing was deleted: nobody answered; --yes answers.") from None
+            if not agreed:
+                self.say("Nothing was deleted.")
+                return 1
         for path in paths:
             watcher = store.catalog.watchers.find(path)
             if watcher is not None:
@@ -200,6 +218,7 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             kept = "" if purge or store.find(identity(path)) is None else "; its history stays"
             click.echo(f"Deleted the watcher of {short_path(path)}{' and its history' if purge else kept}.")
         self._end_of_write()
+        return 0
 
     def _watched(self, paths: Sequence[str], *, one: bool = False, purge: bool = False) -> list[str]:
         """The stored watchers' files that these paths stand for; with `purge`, files that only have a history too."""
@@ -313,6 +332,10 @@ def _state(path: str, file: Any) -> tuple[str, str | None]:
     if file is None or file.state == "missing":
         return "waiting", "The next check reads it."
     return file.state, file.reason
+
+
+def _columns(names: Sequence[str]) -> str:
+    return f"{len(names)} column{'' if len(names) == 1 else 's'}: {one_line(', '.join(names))}"
 
 
 def _relative(path: str) -> str:

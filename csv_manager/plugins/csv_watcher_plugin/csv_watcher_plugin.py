@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from csv_manager.core.files import give_up_stdout
 from csv_manager.core.model import WatcherOptions
 from csv_manager.core.paths import expand
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
@@ -19,6 +20,8 @@ from csv_manager.patterns.output import one_line, to_json
 
 class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
     """Watches the files of the setting CSV_FILES, and everything stored while csv_watch runs."""
+
+    _told: set[str]
 
     def activate(self) -> None:
         """Register the command and the files of the settings."""
@@ -78,6 +81,7 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
         start = store.catalog.outbox.end() if position is None else position
         printer = _Printer(store, start, frozenset(only), rows=rows, limit=limit, form=form)
         stop = threading.Event()
+        self._told = set()
         self.signals.connect(f"{self.name}_states", "csv_watcher_state", self._say_state, "Says why a file is not ok")
         self.csv_watcher.load()
         for path in only:
@@ -99,6 +103,7 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
             self.signals.disconnect(f"{self.name}_states")
         printer.print_new()
         if once:
+            self._say_what_failed()
             delivered = self.csv_watcher.deliver()
             if not delivered:
                 self.say("A receiver could not be told everything; it is told at the next check. -v says more.")
@@ -121,9 +126,17 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
         else:
             self.say("No file is watched yet; csv_watcher_add FILE in another terminal adds one. Ctrl-C stops.")
 
+    def _say_what_failed(self) -> None:
+        """Say why a file is not ok that was so before, and of which nothing was said this time."""
+        for path in sorted(self.csv_watcher.failed() - self._told):
+            file = self.csv_watcher.store.find(path)
+            if file is not None:
+                self.say(f"{short_path(path)} is {file.record.state} ({one_line(file.record.reason or '')})")
+
     def _say_state(self, _app: Any, *, csv_file: str, state: str, reason: str | None, **_: Any) -> None:
+        self._told.add(csv_file)
         if state != "held":
-            self.say(f"{one_line(short_path(csv_file))} is {state}{f' ({one_line(reason)})' if reason else ''}")
+            self.say(f"{short_path(csv_file)} is {state}{f' ({one_line(reason)})' if reason else ''}")
 
 
 class _Printer:
@@ -174,7 +187,7 @@ def _ending(function: Callable[[], None], stop: threading.Event) -> Callable[[],
             function()
         except BrokenPipeError:
             stop.set()
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            give_up_stdout()
 
     return call
 

@@ -1,0 +1,71 @@
+"""Writing a file so that nobody ever sees half of it, and stdout as long as somebody reads it."""
+
+import contextlib
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+#: Names of what is already open; a file that stands behind them must be written through, not replaced.
+_OPEN = ("/dev/", "/proc/")
+
+
+@contextlib.contextmanager
+def writing_to(path: str) -> Iterator[BinaryIO]:
+    """A binary file to write `path` with: stdout for `-`, a device or a pipe as it is, else a file that is replaced.
+
+    A file keeps its mode, and its owner where that is allowed; a link keeps pointing to what it points to. Raises
+    OSError, and leaves what was there.
+    """
+    if path == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    elif os.path.abspath(path).startswith(_OPEN) or not _is_replaceable(path):
+        with open(path, "wb") as file:
+            yield file
+    else:
+        with _replacing(Path(os.path.realpath(path))) as file:
+            yield file
+
+
+def give_up_stdout() -> None:
+    """Write nothing more to stdout; Python would complain once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_replaceable(path: str) -> bool:
+    """Whether a path names a regular file or nothing yet."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return True
+
+
+@contextlib.contextmanager
+def _replacing(target: Path) -> Iterator[BinaryIO]:
+    """A temporary file beside the target that takes its place at the end, or is gone after an error."""
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+        if target.exists():
+            was = target.stat()
+            with contextlib.suppress(PermissionError):
+                os.chown(temporary, was.st_uid, was.st_gid)
+            shutil.copymode(target, temporary)
+        else:
+            temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
