@@ -28,6 +28,8 @@ from typing import Self
 ROOT = Path(__file__).resolve().parent.parent
 _BIN = str(Path(sys.executable).parent)
 _DEADLINE_SECONDS = 30
+#: A load average above which other programs disturb a benchmark.
+_IDLE_LOAD = 1.0
 _HOME = "/home/you/CSV-Manager"
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([ T])\d\d:\d\d:\d\d(?:\.\d+)?")
 _SOURCES = ("README.rst", "docs/*.rst", "docs/*/*.rst")
@@ -257,6 +259,22 @@ def program_help() -> None:
     """What csv_manager --help says."""
     with _quiet_session() as session:
         block("text", session.quiet("csv_manager --help"))
+
+
+def figures() -> None:
+    """The saved run of the benchmarks: when and where, then its table."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    from harness import Figure, table
+
+    run = json.loads((ROOT / "benchmarks" / "results.json").read_text("utf-8"))
+    load = run["load_before"]
+    idle = "idle" if load < _IDLE_LOAD else "not idle: read the spread between `min` and `max` with that in mind"
+    about = (
+        f"Produced by `{run['command']}` on {run['date'][:10]}, with Python {run['python']} on {run['system']}. "
+        f"The load before the run was {load}; the machine was {idle}."
+    )
+    _out(f"\n{textwrap.fill(about, 120)}\n")
+    block("text", table(Figure(**row) for row in run["figures"]))
 
 
 def settings() -> None:
