@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from csv_manager.core.errors import ArchiveError, PathNotFoundError, TornReadError, UnreadableError
 from csv_manager.core.model import Signature
-from csv_manager.core.paths import stat_regular, told
+from csv_manager.core.paths import os_reason, stat_regular
 
 _BLOCK = 1 << 20
 _BUFFER = 1 << 17
@@ -215,7 +215,7 @@ def _blocks(path: str, file: BinaryIO) -> Iterator[bytes]:
 
 
 def _unreadable(path: str, error: OSError) -> UnreadableError:
-    return UnreadableError(f"{path}: {told(error)}.")
+    return UnreadableError(f"{path}: {os_reason(error)}.")
 
 
 def _sync_folder(folder: Path) -> None:

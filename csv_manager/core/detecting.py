@@ -195,7 +195,7 @@ def _sample_text(plain: BinaryIO, encoding: str, skip: int) -> str:
 
 def _refuse_binary(head: bytes, text: str, encoding: str) -> None:
     controls = len(_CONTROL.findall(text))
-    if head[257:262] == b"ustar":
+    if head[257:262] == b"ustar" and b"\0" in head[:257]:
         raise NotCsvError("This is no CSV but a tar archive; unpack it.")
     for magic, what in _BINARY:
         if head.startswith(magic) and (controls or not head.isascii() or magic not in _WORDS):

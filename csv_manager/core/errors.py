@@ -5,7 +5,7 @@ and the column where there is one, and the next step. Commands print it on stder
 """
 
 
-def one_line(message: object) -> str:
+def clause(message: object) -> str:
     """A message on one line and without a full stop at its end."""
     return " ".join(str(message).split()).rstrip(".")
 

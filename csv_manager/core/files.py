@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 #: Names of what is already open; a file that stands behind them must be written through, not replaced.
-_OPEN = ("/dev/", "/proc/")
+_OPEN = ("/dev/std", "/dev/fd/", "/proc/")
 
 
 @contextlib.contextmanager
 def writing_to(path: str) -> Iterator[BinaryIO]:
     """A binary file to write `path` with: stdout for `-`, a device or a pipe as it is, else a file that is replaced.
 
-    A file keeps its mode, and its owner where that is allowed; a link keeps pointing to what it points to. Raises
-    OSError, and leaves what was there.
+    A file that is replaced keeps its mode, and its owner where that is allowed; a link keeps pointing to what it points
+    to. Raises OSError; then what was to be replaced is as it was.
     """
     if path == "-":
         yield sys.stdout.buffer

@@ -1,7 +1,6 @@
 """The nouns of csv_manager as frozen values; docs/glossary.rst defines each of them."""
 
 import datetime as dt
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, NamedTuple, Self
@@ -101,7 +100,16 @@ class CsvFormat:
         return ", ".join(parts)
 
 
-_YEAR = 366 * 24 * 3600
+#: The longest that anything waits, in seconds: a leap year.
+_LONGEST = 366 * 24 * 3600
+
+
+def check_seconds(name: str, value: float, *, zero: bool = True) -> None:
+    """Raise `OptionError` unless `value` is a number of seconds up to a year, more than none unless `zero`."""
+    if not (value >= 0 if zero else value > 0):
+        raise OptionError(f"{name} must be {'0 seconds or more' if zero else 'more than 0 seconds'}, not {value:g}.")
+    if value > _LONGEST:
+        raise OptionError(f"{name} must be at most {_LONGEST:,} seconds, a year, not {value:g}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,19 +128,10 @@ class WatcherOptions:
     def __post_init__(self) -> None:
         if isinstance(self.interval, bool) or not isinstance(self.interval, (int, float)):
             raise OptionError(f"--interval must be a number of seconds, not {self.interval!r}.")
-        if not self.interval > 0 or not math.isfinite(self.interval):
-            raise OptionError(f"--interval must be more than 0 seconds, not {self.interval:g}.")
-        for option, value in (
-            ("interval", self.interval),
-            ("settle", self.settle),
-            ("max-wait", self.max_wait),
-            ("every", self.every),
-        ):
-            if value is not None and value > _YEAR and math.isfinite(value):
-                raise OptionError(f"--{option} must be at most {_YEAR:,} seconds, a year, not {value:g}.")
-        for option, value in (("settle", self.settle), ("max-wait", self.max_wait), ("every", self.every)):
-            if value is not None and (value < 0 or not math.isfinite(value)):
-                raise OptionError(f"--{option} must be 0 seconds or more, not {value:g}.")
+        check_seconds("--interval", self.interval, zero=False)
+        for option, value in (("--settle", self.settle), ("--max-wait", self.max_wait), ("--every", self.every)):
+            if value is not None:
+                check_seconds(option, value)
         both = set(self.key) & set(self.ignore)
         if both:
             raise OptionError(f"A key column cannot be ignored: {', '.join(sorted(both))}.")

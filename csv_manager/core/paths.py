@@ -34,6 +34,12 @@ def stat_regular(path: str) -> os.stat_result:
     return found
 
 
+def os_reason(error: OSError) -> str:
+    """What an error of the operating system says, with the step that mends it where rights are missing."""
+    rights = "; check the rights of the file and its folder" if isinstance(error, PermissionError) else ""
+    return f"{error.strerror or error}{rights}"
+
+
 def _kind(mode: int) -> str:
     kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"))
     return next((name for is_kind, name in kinds if is_kind(mode)), "a device")
@@ -91,14 +97,8 @@ def _expand(path: str) -> list[str]:
             return []
         return [identity(match) for match in sorted(glob.glob(path)) if os.path.isfile(match)]
     except OSError as error:
-        raise UnreadableError(f"{path}: {told(error)}.") from error
+        raise UnreadableError(f"{path}: {os_reason(error)}.") from error
     return [identity(path)]
-
-
-def told(error: OSError) -> str:
-    """What an error of the operating system says, with the step that mends it where rights are missing."""
-    rights = "; check the rights of the file and its folder" if isinstance(error, PermissionError) else ""
-    return f"{error.strerror or error}{rights}"
 
 
 def _missing(path: str) -> str:

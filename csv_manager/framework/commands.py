@@ -9,7 +9,7 @@ from typing import Any
 import click
 from groundwork.patterns.gw_commands_pattern import CommandsListApplication
 
-from csv_manager.core.errors import CsvManagerError, PluginError, one_line
+from csv_manager.core.errors import CsvManagerError, PluginError, clause
 from csv_manager.core.files import give_up_stdout
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -100,9 +100,9 @@ def _ended(error: BaseException, prog_name: str | None, *, traces: bool) -> int:
             code = error.exit_code
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else prog_name
-            click.echo(f"Error: {one_line(error.format_message())}. `{command} --help` tells more.", err=True)
+            click.echo(f"Error: {clause(error.format_message())}. `{command} --help` tells more.", err=True)
         case click.ClickException():
-            click.echo(f"Error: {one_line(error.format_message())}.", err=True)
+            click.echo(f"Error: {clause(error.format_message())}.", err=True)
         case click.Abort() | KeyboardInterrupt():
             click.echo("Interrupted.", err=True)
             code = 130
@@ -110,7 +110,7 @@ def _ended(error: BaseException, prog_name: str | None, *, traces: bool) -> int:
             # The reader of our output is gone (`| head`).
             give_up_stdout()
             code = 0
-        case OSError(filename=None, errno=errno.ENOSPC | errno.EDQUOT | errno.EIO | errno.EBADF | errno.EFBIG):
+        case OSError(filename=None, errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):
             give_up_stdout()
             click.echo(f"Error: the output cannot be written: {error.strerror}.", err=True)
         case _:
@@ -127,6 +127,6 @@ def _tell(error: BaseException, *, traces: bool) -> int:
         return error.exit_code
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
-    told = f"{type(error).__name__}: {one_line(str(error))}".rstrip(": ")
+    told = f"{type(error).__name__}: {clause(error)}".rstrip(": ")
     click.echo(f"Error: {told}{where}. This was not foreseen: -v shows the traceback, for a report.", err=True)
     return 2

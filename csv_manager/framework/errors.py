@@ -1,9 +1,11 @@
 """groundwork's errors, most of which derive from BaseException, as errors of ours."""
 
 import contextlib
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
-from csv_manager.core.errors import CsvManagerError, PluginError, one_line
+from csv_manager.core.errors import CsvManagerError, PluginError, clause
 
 
 @contextlib.contextmanager
@@ -17,8 +19,20 @@ def translating(what: str) -> Iterator[None]:
         cause = _root(error)
         if isinstance(cause, (CsvManagerError, KeyboardInterrupt)):
             raise cause from None
-        ends = "it ends the program: SystemExit " if isinstance(cause, SystemExit) else ""
-        raise PluginError(f"{what}: {ends}{one_line(cause) or type(cause).__name__}.") from error
+        raise PluginError(f"{what}: {reason_of(cause)}.") from error
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error in a user's own code says, for the end of a sentence; one without words says its type."""
+    if isinstance(error, SystemExit):
+        return f"it ends the program (SystemExit {error.code})"
+    return clause(error) or type(error).__name__
+
+
+def line_of(error: BaseException, path: Path) -> int:
+    """The line of the file `path` on which an error arose while it was executed, or compiled; 1 if none is known."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return getattr(error, "lineno", None) or next(filter(None, reversed(lines)), 1)
 
 
 def _root(error: BaseException) -> BaseException:

@@ -3,12 +3,12 @@
 import importlib.util
 import inspect
 import sys
-import traceback
 from pathlib import Path
 
 from groundwork.patterns import GwBasePattern
 
-from csv_manager.core.errors import PluginError, one_line
+from csv_manager.core.errors import PluginError
+from csv_manager.framework.errors import line_of, reason_of
 
 
 def load_plugin_file(path: Path) -> list[type[GwBasePattern]]:
@@ -26,9 +26,8 @@ def load_plugin_file(path: Path) -> list[type[GwBasePattern]]:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-        line = getattr(error, "lineno", None) or (lines[-1] if lines else 1)
-        raise PluginError(f"{path}, line {line}: {type(error).__name__}: {one_line(error)}.") from error
+        told = f"{type(error).__name__}: {reason_of(error)}"
+        raise PluginError(f"{path}, line {line_of(error, path)}: {told}.") from error
     classes = [
         value
         for value in vars(module).values()

@@ -7,16 +7,16 @@ follows a later layer: the shipped file is executed last, with every later value
 
 import difflib
 import logging
-import math
 import os
 import re
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from csv_manager.core.errors import ConfigurationError, one_line
+from csv_manager.core.errors import ConfigurationError, OptionError, clause
+from csv_manager.core.model import check_seconds
+from csv_manager.framework.errors import line_of, reason_of
 
 log = logging.getLogger("csv_manager.settings")
 
@@ -25,13 +25,7 @@ PREFIX = "CSV_MANAGER_"
 #: Environment variables with the prefix that are no settings.
 _NOT_SETTINGS = {"HOME", "CONFIG"}
 _KINDS = {int: "a number", float: "a number", str: "a text", list: "a list", dict: "a mapping", bool: "true or false"}
-#: The least value of each number, and whether it must be whole.
-_LEAST = {
-    "CSV_INTERVAL": (0, False),
-    "CSV_SETTLE": (0, False),
-    "CSV_MAX_WAIT": (0, False),
-    "HISTORY_ROW_LIMIT": (0, True),
-}
+_SECONDS = ("CSV_INTERVAL", "CSV_SETTLE", "CSV_MAX_WAIT")
 _NOT_EMPTY = ("APP_PATH", "ARCHIVE_PATH", "WATCHER_DATABASE_CONNECTION", "WATCHER_DATABASE_LOCATION")
 _SECRET = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)\S*(?=@)")
@@ -130,10 +124,7 @@ def _execute(path: Path, pinned: Mapping[str, Any]) -> dict[str, Any]:
     try:
         exec(compile(path.read_bytes(), str(path), "exec"), namespace)  # noqa: S102 - the user's own configuration
     except (Exception, SystemExit) as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-        line = getattr(error, "lineno", None) or (lines[-1] if lines else 0)
-        told = f"it ends the program ({type(error).__name__})" if isinstance(error, SystemExit) else one_line(error)
-        raise ConfigurationError(f"{path}, line {line}: {told}.") from error
+        raise ConfigurationError(f"{path}, line {line_of(error, path)}: {reason_of(error)}.") from error
     return {name: value for name, value in namespace.items() if name.isupper()}
 
 
@@ -156,7 +147,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:  # a stream has a name, which PyYAML's errors tell
             values = yaml.safe_load(file) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: {one_line(error)}.") from error
+        raise ConfigurationError(f"{path}: {clause(error)}.") from error
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path}: expected settings as `NAME: value`, found a {type(values).__name__}.")
     for name in values:
@@ -205,19 +196,20 @@ def _check_type(name: str, value: Any, shipped: Mapping[str, Any], origin: str) 
         expected = (str, Path)
     if not isinstance(value, expected) or (isinstance(value, bool) and not isinstance(default, bool)):
         raise ConfigurationError(f"{origin}: {name} must be {_KINDS[type(default)]}, not {value!r}.")
-    if expected is number:
-        _check_range(name, value, origin)
+    _check_value(name, value, origin)
+
+
+def _check_value(name: str, value: Any, origin: str) -> None:
+    """Raise for a value of the right type that no command could use; the rules of the options count here too."""
+    if name in _SECONDS:
+        try:
+            check_seconds(name, value, zero=name != "CSV_INTERVAL")
+        except OptionError as error:
+            raise ConfigurationError(f"{origin}: {error}") from None
+    if name == "HISTORY_ROW_LIMIT" and not (isinstance(value, int) and value >= 0):
+        raise ConfigurationError(f"{origin}: {name} must be a whole number, 0 or more, not {value!r}.")
     if name in _NOT_EMPTY and not str(value):
         raise ConfigurationError(f"{origin}: {name} must not be empty.")
-
-
-def _check_range(name: str, value: Any, origin: str) -> None:
-    least, whole = _LEAST[name]
-    if not math.isfinite(value) or value < least or (name == "CSV_INTERVAL" and not value):
-        than = "more than 0" if name == "CSV_INTERVAL" else f"{least} or more"
-        raise ConfigurationError(f"{origin}: {name} must be {than}, not {value!r}.")
-    if whole and value != int(value):
-        raise ConfigurationError(f"{origin}: {name} must be a whole number, not {value!r}.")
 
 
 def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from csv_manager.core.model import (
 )
 from csv_manager.core.reading import Table
 from csv_manager.store.catalog import Catalog
-from csv_manager.store.history import FileRecord, NewVersion
+from csv_manager.store.history import FileRecord, NewVersion, Reread
 
 _ATTEMPTS = 10
 _CODES: dict[type[CsvManagerError], str] = {
@@ -89,38 +89,37 @@ class Recorder:
         with self._archive.taking(path) as snapshot:
             _check_names(self._read(path, options, snapshot, self._last(path)[1]))
 
-    def reread(self, file: FileRecord, options: WatcherOptions) -> None:
-        """Read the head version with other options, so that the next one is compared with it as it is meant."""
+    def reread(self, file: FileRecord, options: WatcherOptions) -> Reread | None:
+        """How the head version is read with other options, so that the next one is compared with it as it is meant."""
         head = self._version(file, file.head)
         if head is None:
-            return
+            return None
         open_raw = self._opener(head.sha256)
-        csv_format = detect(open_raw, Path(file.path).name, options.format)
-        table = Table(open_raw, csv_format, file.path)
+        table = Table(open_raw, detect(open_raw, Path(file.path).name, options.format), file.path)
         check_key(table, options.key)
         _check_ignored(table, options.ignore)
         _check_names(table)
-        self._history.set_format(file.id, head.number, csv_format, table.columns, table.count())
+        return _reread(head, table)
 
     def _record(
         self, path: str, options: WatcherOptions, snapshot: Snapshot, *, cause: str, store_watcher: bool
     ) -> Outcome:
         file, head = self._last(path)
         latest = self._version(file, file.latest) if file else None
-        known = file is not None and latest is not None and latest.sha256 == snapshot.sha256
-        if file and head and known and latest == head:
-            if store_watcher:
-                table = self._read(path, options, snapshot, head)
-                _check_names(table)
-                if table.csv_format != head.csv_format:
-                    self._history.set_format(file.id, head.number, table.csv_format, table.columns, table.count())
-                self._history.add_watcher(path, options, snapshot.signature)
-            else:
-                self._history.observe(path, state="ok", signature=snapshot.signature)
-            return Outcome(path=path, number=None, status=head.status, signature=snapshot.signature)
+        known = latest is not None and latest.sha256 == snapshot.sha256
+        is_head = head is not None and known and latest == head
+        if is_head and not store_watcher:
+            self._history.observe(path, state="ok", signature=snapshot.signature)
+            return Outcome(path=path, number=None, status="ok", signature=snapshot.signature)
         try:
             # A held content that is still there is judged anew: the options may have changed.
-            new = self._compare(path, options, snapshot, head, cause, new_watcher=store_watcher)
+            table = self._read(path, options, snapshot, head)
+            if store_watcher:
+                _check_names(table)
+            if head and is_head:
+                self._history.add_watcher(path, options, snapshot.signature, _reread(head, table))
+                return Outcome(path=path, number=None, status="ok", signature=snapshot.signature)
+            new = self._compare(table, options, snapshot, head, cause)
         except _UNREADABLE as error:
             if store_watcher:
                 raise
@@ -139,19 +138,9 @@ class Recorder:
         return Outcome(path=path, number=number, status=new.status, signature=snapshot.signature)
 
     def _compare(
-        self,
-        path: str,
-        options: WatcherOptions,
-        snapshot: Snapshot,
-        head: Version | None,
-        cause: str,
-        *,
-        new_watcher: bool,
+        self, table: Table, options: WatcherOptions, snapshot: Snapshot, head: Version | None, cause: str
     ) -> NewVersion:
-        table = self._read(path, options, snapshot, head)
-        if new_watcher:
-            _check_names(table)
-        old = Table(self._opener(head.sha256), head.csv_format, path) if head else None
+        old = Table(self._opener(head.sha256), head.csv_format, table.csv_file) if head else None
         if old is not None and head is not None:
             old.unique.add(head.key)  # it was recorded with this key
         change_set = diff(old, table, key=options.key, ignore=options.ignore)
@@ -211,6 +200,13 @@ class Recorder:
 
     def _version(self, file: FileRecord, number: int) -> Version | None:
         return self._history.version(file.id, number) if number else None
+
+
+def _reread(version: Version, table: Table) -> Reread | None:
+    """How a version is to be read anew, or None if that is how it is read."""
+    if table.csv_format == version.csv_format:
+        return None
+    return Reread(number=version.number, csv_format=table.csv_format, columns=table.columns, rows=table.count())
 
 
 def _pinned(

@@ -17,7 +17,7 @@ from csv_manager.core.errors import (
     UnreadableError,
 )
 from csv_manager.core.model import WatcherOptions
-from csv_manager.core.paths import told
+from csv_manager.core.paths import os_reason
 from csv_manager.pipeline.delivery import Delivery
 from csv_manager.watch import Processed, Watch, WatchService, wait_settled
 
@@ -151,7 +151,7 @@ class Runtime:
         except FileNotFoundError:
             raise PathNotFoundError(f"{path}: no such file.") from None
         except OSError as error:
-            raise UnreadableError(f"{path}: {told(error)}.") from error
+            raise UnreadableError(f"{path}: {os_reason(error)}.") from error
 
     def tick(self) -> None:
         """Do now what is done twice a second while files are watched."""

@@ -20,7 +20,7 @@ from csv_manager.core.model import (
 )
 from csv_manager.store.engine import reading, writing
 from csv_manager.store.schema import changes, counters, files, outbox, versions, watchers
-from csv_manager.store.watchers import add_watcher
+from csv_manager.store.watchers import StoredWatcher, add_watcher, update_watcher
 
 _PAGE = 1000
 
@@ -60,6 +60,16 @@ class NewVersion:
     ignore: tuple[str, ...]
     findings: tuple[Finding, ...]
     changes: tuple[RowChange, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reread:
+    """How a version, by its number, is to be read from now on; its bytes stay."""
+
+    number: int
+    csv_format: CsvFormat
+    columns: tuple[str, ...]
+    rows: int
 
 
 class History:
@@ -167,8 +177,10 @@ class History:
             )
         return number
 
-    def add_watcher(self, path: str, options: WatcherOptions, signature: Signature | None) -> None:
-        """Store a watcher for a file whose content is recorded already, or is yet to come."""
+    def add_watcher(
+        self, path: str, options: WatcherOptions, signature: Signature | None, reread: Reread | None = None
+    ) -> None:
+        """Store a watcher for a file whose content is recorded already, or is yet to come; `reread` as below."""
         with writing(self._engine) as connection:
             file_id = _ensure_file(connection, path)
             add_watcher(connection, path, file_id, options)
@@ -176,20 +188,18 @@ class History:
                 connection.execute(
                     update(files).where(files.c.id == file_id).values(signature=str(signature), state="ok", reason=None)
                 )
+            _set_reread(connection, file_id, reread)
 
-    def set_format(self, file_id: int, number: int, csv_format: CsvFormat, columns: tuple[str, ...], rows: int) -> None:
-        """Change how a version is read; its bytes and its number stay."""
+    def change_watcher(
+        self, watcher: StoredWatcher, options: WatcherOptions, file: FileRecord | None, reread: Reread | None
+    ) -> None:
+        """Replace a watcher's options, and how its file's head is read; a held content is read at the next check."""
         with writing(self._engine) as connection:
-            connection.execute(
-                update(versions)
-                .where(versions.c.file_id == file_id, versions.c.number == number)
-                .values(csv_format=csv_format.to_json(), columns=list(columns), rows=rows)
-            )
-            connection.execute(
-                update(versions)
-                .where(versions.c.file_id == file_id, versions.c.number == number, versions.c.base.is_(None))
-                .values(inserted=rows)
-            )
+            update_watcher(connection, watcher, options)
+            if file is not None:
+                _set_reread(connection, file.id, reread)
+                held = update(files).where(files.c.id == file.id, files.c.latest != files.c.head)
+                connection.execute(held.values(signature=None))
 
     def observe(self, path: str, *, state: str, reason: str | None = None, signature: Signature | None = None) -> None:
         """Note what a check of a file found, where it recorded no version."""
@@ -199,11 +209,6 @@ class History:
         with writing(self._engine) as connection:
             file_id = _ensure_file(connection, path)
             connection.execute(update(files).where(files.c.id == file_id).values(**values))
-
-    def look_again(self, file_id: int) -> None:
-        """Let the next check read a file even if it did not move."""
-        with writing(self._engine) as connection:
-            connection.execute(update(files).where(files.c.id == file_id).values(signature=None))
 
     def checked(self, checks: Mapping[str, dt.datetime]) -> None:
         """Note when files were last checked, many at once."""
@@ -330,3 +335,12 @@ def _version(row: Row[Any]) -> Version:
         position=row.position,
         stored=row.stored,
     )
+
+
+def _set_reread(connection: Connection, file_id: int, reread: Reread | None) -> None:
+    if reread is None:
+        return
+    version = update(versions).where(versions.c.file_id == file_id, versions.c.number == reread.number)
+    told = {"csv_format": reread.csv_format.to_json(), "columns": list(reread.columns), "rows": reread.rows}
+    connection.execute(version.values(**told))
+    connection.execute(version.where(versions.c.base.is_(None)).values(inserted=reread.rows))

@@ -15,8 +15,9 @@ def upgrade(engine: Engine) -> None:
         if _revision(connection) == REVISION:
             return
     with writing(engine) as connection:
-        _refuse_foreign(connection)
         found = _revision(connection)
+        if found is None:
+            _refuse_foreign(connection)
         if found != REVISION:
             _migrate(connection, found)
 

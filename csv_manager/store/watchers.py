@@ -50,16 +50,6 @@ class Watchers:
             count, newest, revisions = connection.execute(select(*columns).select_from(watchers)).one()
         return int(count), int(newest), int(revisions)
 
-    def update(self, watcher: StoredWatcher, options: WatcherOptions) -> None:
-        """Replace a watcher's options."""
-        with writing(self._engine) as connection:
-            _refuse_name(connection, watcher.csv_file, options.name)
-            connection.execute(
-                update(watchers)
-                .where(watchers.c.id == watcher.id)
-                .values(**_values(options), revision=watchers.c.revision + 1)
-            )
-
     def delete(self, watcher: StoredWatcher) -> None:
         """Forget a watcher; its file's history stays."""
         with writing(self._engine) as connection:
@@ -73,6 +63,14 @@ def add_watcher(connection: Connection, csv_file: str, file_id: int, options: Wa
         raise WatcherExistsError(f"{csv_file} is watched already; csv_watcher_set changes a watcher.")
     _refuse_name(connection, csv_file, options.name)
     connection.execute(insert(watchers).values(csv_file=csv_file, file_id=file_id, **_values(options)))
+
+
+def update_watcher(connection: Connection, watcher: StoredWatcher, options: WatcherOptions) -> None:
+    """Replace a watcher's options inside the caller's transaction. Raises `WatcherExistsError` for a name in use."""
+    _refuse_name(connection, watcher.csv_file, options.name)
+    connection.execute(
+        update(watchers).where(watchers.c.id == watcher.id).values(**_values(options), revision=watchers.c.revision + 1)
+    )
 
 
 def _refuse_name(connection: Connection, csv_file: str, name: str | None) -> None:

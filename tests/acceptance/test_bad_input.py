@@ -380,3 +380,9 @@ def test_a_line_break_in_a_name_breaks_no_line(stored: "Cli") -> None:
     stored.write("two\nlines.csv", GOOD)
     assert r"two\nlines.csv" in stored("csv_watcher_add", "two\nlines.csv").splitlines()[0]
     assert len(stored("csv_watcher_list").splitlines()) == 4
+
+
+def test_a_refused_set_leaves_how_the_head_is_read(stored: "Cli") -> None:
+    stored("csv_watcher_add", "--name", "other", stored.write("other.csv", GOOD))
+    line = refused_as_if_never_asked(stored, "csv_watcher_set", "other.csv", "--delimiter", ";", "--name", "good")
+    assert "choose another --name" in line

@@ -100,7 +100,7 @@ def test_an_unknown_name_in_plugins_lists_the_known_ones(cli: "Cli") -> None:
     [
         ("class A:\n    def f(:\n", ["line 2", "SyntaxError"]),
         ("import os\nimport no_such_module\n", ["line 2", "no_such_module"]),
-        ("X = 1\nraise SystemExit(3)\n", ["line 2", "SystemExit: 3"]),
+        ("X = 1\nraise SystemExit(3)\n", ["line 2", "it ends the program (SystemExit 3)"]),
         ("X = 1\n", ["defines no plugin", "CsvWatcherPattern"]),
         (COMMAND.replace('"greet", ', '"csv_watch", '), ["csv_watch", "already"]),
         (COMMAND.replace("self.commands.register", "1 / 0; self.commands.register"), ["Greeter", "division by zero"]),

@@ -74,7 +74,7 @@ def test_a_store_of_a_newer_csv_manager_is_refused_with_one_line(catalog: Catalo
 def test_the_tutorials_table_is_adopted_with_its_rows(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute(
-            "CREATE TABLE csv_watchers (id INTEGER NOT NULL, csv_file VARCHAR(2048), interval INTEGER,"
+            "CREATE TABLE csv_watchers (id INTEGER NOT NULL, csv_file VARCHAR(2048) NOT NULL, interval INTEGER,"
             " PRIMARY KEY (id))"
         )
         connection.execute(
@@ -255,25 +255,22 @@ def test_many_processes_may_make_the_store_at_once(path: Path) -> None:
         assert catalog.outbox.end() == 0
 
 
-def test_a_store_that_is_refused_or_fails_to_upgrade_is_left_as_it_was(path: Path) -> None:
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ("id INTEGER PRIMARY KEY, csv_file VARCHAR(2048) NOT NULL, interval INT", "csv_changes"),
+        ("badge TEXT, csv_file TEXT", "another program; set WATCHER_DATABASE_LOCATION"),
+    ],
+    ids=["fails to upgrade", "another program's"],
+)
+def test_a_store_that_is_refused_or_fails_to_upgrade_is_left_as_it_was(path: Path, columns: str, said: str) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TABLE csv_watchers (id INTEGER PRIMARY KEY, csv_file VARCHAR(2048), interval INT)")
+        connection.execute(f"CREATE TABLE csv_watchers ({columns})")
         connection.execute("INSERT INTO csv_watchers (csv_file) VALUES ('a.csv')")
         connection.execute("CREATE TABLE csv_changes (something_else TEXT)")
         connection.commit()
         before = list(connection.iterdump())
-    with pytest.raises(StoreError, match="csv_changes"):
-        Catalog(f"sqlite:///{path}")
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        assert list(connection.iterdump()) == before
-
-
-def test_a_table_csv_watchers_of_another_program_is_left_alone(path: Path) -> None:
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TABLE csv_watchers (badge TEXT)")
-        connection.commit()
-        before = list(connection.iterdump())
-    with pytest.raises(StoreError, match="another program; set WATCHER_DATABASE_LOCATION"):
+    with pytest.raises(StoreError, match=said):
         Catalog(f"sqlite:///{path}")
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert list(connection.iterdump()) == before

@@ -255,3 +255,9 @@ def test_long_lines_and_large_fields_are_sampled_alone() -> None:
     assert found(content) == CsvFormat(delimiter=";")
     wide = ";".join(f"name{number}" for number in range(2000)) + "\n" + ";".join("1" * 2000) + "\n"
     assert found(wide) == CsvFormat(delimiter=";")
+
+
+def test_a_word_of_a_text_is_no_mark_of_a_tar_archive() -> None:
+    content = b"id,spice\n" + b"1,salt\n" * 35 + b"1,mustard\n"
+    assert content[257:262] == b"ustar"
+    assert detect(lambda: io.BytesIO(content), "spices.csv", FormatOptions()).delimiter == ","

@@ -93,9 +93,9 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
             try:
                 with writing_to(output) as copy:
                     shutil.copyfileobj(content, copy)
-            except BrokenPipeError:
-                raise
             except OSError as error:
+                if output == "-":
+                    raise
                 raise OptionError(f"--output {output} cannot be written: {error.strerror}.") from error
         if output != "-":
             self.say(f"Wrote {output}.")

@@ -17,7 +17,6 @@ from csv_manager.core.paths import expand, identity
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
 from csv_manager.patterns.describe import short_path, version_line
-from csv_manager.patterns.output import one_line
 from csv_manager.plugins.csv_watcher_db_plugin import options as watcher_options
 from csv_manager.plugins.csv_watcher_db_plugin.models import map_watchers
 
@@ -171,21 +170,10 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             watcher = store.catalog.watchers.find(path)
             told = watcher_options.parse(watcher.options, options)
             file = store.find(identity(path))
-            if file is not None:
-                store.recorder.reread(file.record, told)
-            store.catalog.watchers.update(watcher, told)
-            click.echo(f"Changed {short_path(path)}{self._read_as(file)}.")
+            reread = store.recorder.reread(file.record, told) if file else None
+            store.catalog.history.change_watcher(watcher, told, file.record if file else None, reread)
+            click.echo(f"Changed {short_path(path)}{_read_as(file)}.")
         self._end_of_write()
-
-    def _read_as(self, file: Any) -> str:
-        """How a file's head is read now; a held content is looked at again."""
-        latest = file.latest() if file else None
-        if latest is None:
-            return ""
-        if latest.status == "held":
-            self.csv_watcher.store.catalog.history.look_again(file.record.id)
-            return "; it is held, and read anew at the next check"
-        return f": {latest.csv_format.describe()}; {_columns(latest.columns)}"
 
     def csv_watcher_delete(
         self, csv_file: str | Sequence[str], purge: bool = False, yes: bool = False, dry_run: bool = False
@@ -201,7 +189,9 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             many = short_path(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
             try:
                 agreed = click.confirm(f"Delete the whole history of {many}?", err=True)
-            except click.Abort:
+            except click.Abort as stop:
+                if not isinstance(stop.__context__, EOFError):  # Ctrl-C
+                    raise
                 self.say("")
                 raise OptionError("Nothing was deleted: nobody answered; --yes answers.") from None
             if not agreed:
@@ -334,8 +324,15 @@ def _state(path: str, file: Any) -> tuple[str, str | None]:
     return file.state, file.reason
 
 
-def _columns(names: Sequence[str]) -> str:
-    return f"{len(names)} column{'' if len(names) == 1 else 's'}: {one_line(', '.join(names))}"
+def _read_as(file: Any) -> str:
+    """How a file's newest version is read now, for the end of a sentence; nothing of one without."""
+    latest = file.latest() if file else None
+    if latest is None:
+        return ""
+    if latest.status == "held":
+        return "; it is held, and read anew at the next check"
+    columns = len(latest.columns)
+    return f": {latest.csv_format.describe()}, {columns} column{'' if columns == 1 else 's'}"
 
 
 def _relative(path: str) -> str:

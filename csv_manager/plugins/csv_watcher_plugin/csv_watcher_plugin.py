@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
@@ -20,8 +20,6 @@ from csv_manager.patterns.output import one_line, to_json
 
 class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
     """Watches the files of the setting CSV_FILES, and everything stored while csv_watch runs."""
-
-    _told: set[str]
 
     def activate(self) -> None:
         """Register the command and the files of the settings."""
@@ -81,8 +79,8 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
         start = store.catalog.outbox.end() if position is None else position
         printer = _Printer(store, start, frozenset(only), rows=rows, limit=limit, form=form)
         stop = threading.Event()
-        self._told = set()
-        self.signals.connect(f"{self.name}_states", "csv_watcher_state", self._say_state, "Says why a file is not ok")
+        states = _States(self.say)
+        self.signals.connect(f"{self.name}_states", "csv_watcher_state", states.say, "Says why a file is not ok")
         self.csv_watcher.load()
         for path in only:
             if self.app.csv_watcher.get(path) is None:
@@ -103,7 +101,7 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
             self.signals.disconnect(f"{self.name}_states")
         printer.print_new()
         if once:
-            self._say_what_failed()
+            states.say_rest(store, self.csv_watcher.failed())
             delivered = self.csv_watcher.deliver()
             if not delivered:
                 self.say("A receiver could not be told everything; it is told at the next check. -v says more.")
@@ -126,17 +124,29 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
         else:
             self.say("No file is watched yet; csv_watcher_add FILE in another terminal adds one. Ctrl-C stops.")
 
-    def _say_what_failed(self) -> None:
-        """Say why a file is not ok that was so before, and of which nothing was said this time."""
-        for path in sorted(self.csv_watcher.failed() - self._told):
-            file = self.csv_watcher.store.find(path)
-            if file is not None:
-                self.say(f"{short_path(path)} is {file.record.state} ({one_line(file.record.reason or '')})")
 
-    def _say_state(self, _app: Any, *, csv_file: str, state: str, reason: str | None, **_: Any) -> None:
+class _States:
+    """Says why a file is not ok: when that changes, and once more at the end of a check for those that were not."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._told: set[str] = set()
+
+    def say(self, _app: Any, *, csv_file: str, state: str, reason: str | None, **_: Any) -> None:
+        """Say that a file's state changed; that a version is held is printed with the version."""
         self._told.add(csv_file)
         if state != "held":
-            self.say(f"{short_path(csv_file)} is {state}{f' ({one_line(reason)})' if reason else ''}")
+            self._say_state(csv_file, state, reason)
+
+    def say_rest(self, store: Any, failed: Iterable[str]) -> None:
+        """Say it of files that were not ok before and still are not."""
+        for path in sorted(set(failed) - self._told):
+            file = store.find(path)
+            if file is not None:
+                self._say_state(path, file.record.state, file.record.reason)
+
+    def _say_state(self, csv_file: str, state: str, reason: str | None) -> None:
+        self._say(f"{short_path(csv_file)} is {state}{f' ({one_line(reason)})' if reason else ''}")
 
 
 class _Printer:
