@@ -56,6 +56,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """A million random contents against the oracle, about half an hour; `nox -s fuzz -- --cases N` runs others."""
+    session.install("-e", ".[dev]")
+    session.run("python", "tests/laws/fuzzing.py", *(session.posargs or ("--cases", "1000000")))
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """The tests once more, with branch coverage."""
     session.install("-e", ".[dev,bench]")

@@ -1,195 +1,97 @@
-"""The row changes between two contents: exact as a multiset, linear in their size, told one by one.
+"""The row changes between two contents: exact as a multiset, at a cost that follows what changed.
+
+Two contents of the same columns and csv format are walked byte by byte, and only the records in which they differ are
+parsed; if much differs, rows that both have elsewhere are taken away as bytes before. Contents that are written in
+different ways are parsed as a whole.
 
 A row is a mapping from column to text, so a moved column changes no row. Columns gained, lost or renamed are told once,
 as a change of columns; a row is changed only if a cell under a name that both contents have differs, or a gained cell
-is not empty. Reads both contents as a whole; a tier that reads only what moved belongs behind `diff`, nowhere else.
+is not empty.
 """
 
+import functools
+import itertools
+import operator
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from operator import itemgetter
-from typing import NamedTuple, overload
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from csv_manager.core.errors import DuplicateKeyError, UnknownColumnError
+from csv_manager.core.cancelling import cancel
+from csv_manager.core.changes import ChangeSet, Counts
+from csv_manager.core.keys import check_key, key_reader
+from csv_manager.core.matching import Matcher, picked
 from csv_manager.core.model import Cells, ColumnChange, RowChange
-from csv_manager.core.reading import Row, Table, row_mapping
+from csv_manager.core.reading import Row, Table
+from csv_manager.core.walking import Ranges, walk
+
+if TYPE_CHECKING:
+    from array import array
 
 #: What two rows are compared by: joined text, or a tuple where a separator in a cell, a missing cell or a surplus one
 #: would make the text ambiguous. A text never equals a tuple, so the comparison is exact.
 _Content = str | tuple[object, ...]
 _SEPARATOR = "\x1f"
-_OFFENDERS = 3
-
-
-class Counts(NamedTuple):
-    """How many rows a change set inserts, updates and deletes."""
-
-    inserted: int = 0
-    updated: int = 0
-    deleted: int = 0
-
-
-class ChangeSet:
-    """The row changes between two contents, made anew at each iteration and never held as a whole.
-
-    Deletes come in the order of the old content, then inserts and updates in the order of the new one.
-    """
-
-    def __init__(
-        self,
-        iterate: Callable[[], Iterator[RowChange]],
-        columns: ColumnChange,
-        counts: Counts | None = None,
-    ) -> None:
-        self._iterate = iterate
-        self._counts = counts
-        self.columns = columns
-
-    def __iter__(self) -> Iterator[RowChange]:
-        if self._counts is not None:
-            yield from self._iterate()
-            return
-        ops: Counter[str] = Counter()
-        for change in self._iterate():
-            ops[change.op] += 1
-            yield change
-        self._counts = Counts(ops["insert"], ops["update"], ops["delete"])
-
-    @property
-    def counts(self) -> Counts:
-        """The numbers of row changes; computed by one pass if none was made yet."""
-        while self._counts is None:
-            for _ in self:
-                continue
-        return self._counts
-
-    def __bool__(self) -> bool:
-        return bool(self.columns) or any(self.counts)
-
-    @property
-    def inserted(self) -> Iterator[RowChange]:
-        """The inserts alone."""
-        return (change for change in self if change.op == "insert")
-
-    @property
-    def updated(self) -> Iterator[RowChange]:
-        """The updates alone."""
-        return (change for change in self if change.op == "update")
-
-    @property
-    def deleted(self) -> Iterator[RowChange]:
-        """The deletes alone."""
-        return (change for change in self if change.op == "delete")
-
-    @property
-    def new_rows(self) -> "LazyRows":
-        """Rows that the new content has: inserts, and updates as they are after."""
-        return LazyRows(self, "after")
-
-    @property
-    def missing_rows(self) -> "LazyRows":
-        """Rows that the old content had: deletes, and updates as they were before."""
-        return LazyRows(self, "before")
-
-
-class LazyRows(Sequence[Cells]):
-    """One side of a change set as a sequence of mappings; its length costs nothing."""
-
-    def __init__(self, change_set: ChangeSet, side: str) -> None:
-        self._change_set = change_set
-        self._side = side
-
-    def __len__(self) -> int:
-        counts = self._change_set.counts
-        return counts.updated + (counts.inserted if self._side == "after" else counts.deleted)
-
-    def __iter__(self) -> Iterator[Cells]:
-        for change in self._change_set:
-            row: Cells | None = getattr(change, self._side)
-            if row is not None:
-                yield row
-
-    @overload
-    def __getitem__(self, index: int) -> Cells: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Cells]: ...
-    def __getitem__(self, index: int | slice) -> Cells | list[Cells]:
-        if isinstance(index, slice):
-            return list(self)[index]
-        wanted = index + len(self) if index < 0 else index
-        for position, row in enumerate(self):
-            if position == wanted:
-                return row
-        raise IndexError(f"row {index} of {len(self)}")
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Iterable) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} rows>"
+#: Records are cancelled as bytes where both contents have more than this many bytes in windows.
+_CANCELLED = 1 << 22
+_BATCH = 1024
 
 
 def diff(old: Table | None, new: Table, *, key: Sequence[str] = (), ignore: Sequence[str] = ()) -> ChangeSet:
     """The change set that turns `old` into `new`; `old` None stands for no rows at all.
 
     With `key` columns, which must be unique in each content, rows are paired by them and updates are told.
-    Columns in `ignore` are not compared. Raises `UnknownColumnError` and `DuplicateKeyError`.
+    Columns in `ignore` are not compared. Raises `UnknownColumnError`, `DuplicateKeyError`, and `TornReadError` if a
+    file is written to meanwhile.
     """
+    check_key(new, key)
     if old is None or not old.columns:
-        check_key(new, key)
-        return ChangeSet(lambda: _all(new, "insert", key), ColumnChange())
+        return _whole(new, "insert", key)
     if not new.columns:
-        return ChangeSet(lambda: _all(old, "delete", key), ColumnChange())
+        return _whole(old, "delete", key)
+    check_key(old, key)
     renamed = _renamed(old, new, {*key, *ignore})
-    projection = _Projection(old, new, renamed, frozenset(ignore))
     columns = ColumnChange(
         added=tuple(name for name in new.columns if name not in old.columns and name not in renamed.values()),
         removed=tuple(name for name in old.columns if name not in new.columns and name not in renamed),
         renamed=renamed,
     )
-    if not key:
-        return ChangeSet(lambda: _unkeyed(projection), columns)
-    check_key(new, key)
-    check_key(old, key)
-    return ChangeSet(lambda: _keyed(projection, key), columns)
+    pair = _Pair(old, new, _differing(old, new), _Projection(old, new, renamed, frozenset(ignore)))
+    comparison = _Keyed(pair, key) if key else _Unkeyed(pair)
+    return ChangeSet(
+        comparison.changes,
+        columns,
+        comparison.counts,
+        unnumbered=lambda: comparison.changes(numbered=False),
+        is_reordered=lambda: pair.differing.reordered or comparison.is_reordered(),
+    )
 
 
-def check_key(table: Table, key: Sequence[str]) -> None:
-    """Raise unless `key` are columns of the table and no two rows share their values."""
-    if not key or not table.columns or tuple(key) in table.unique:
-        return
-    for column in key:
-        if column not in table.columns:
-            raise UnknownColumnError(
-                f"{table.csv_file}: key column {column!r} is not in the header: {', '.join(table.columns)}."
-            )
-    read = _key_reader(table.columns, key)
-    lines: dict[object, int] = {}
-    offenders = []
-    for row in table.rows():
-        value = read(row.cells)
-        first = lines.setdefault(value, row.line)
-        if first != row.line:
-            values = value if isinstance(value, tuple) else (value,)
-            named = ", ".join(f"{column}={cell!r}" for column, cell in zip(key, values, strict=True))
-            offenders.append(f"{named} in lines {first} and {row.line}")
-    if offenders:
-        more = len(offenders) - _OFFENDERS
-        rest = f" and {more} more" if more > 0 else ""
-        raise DuplicateKeyError(
-            f"{table.csv_file}: the key is not unique: {'; '.join(offenders[:_OFFENDERS])}{rest}; "
-            "name more --key columns, or none."
-        )
-    table.unique.add(tuple(key))
+class _Differing(NamedTuple):
+    """The parts of two contents that may hold different rows, and whether the rows left out stand in another order."""
+
+    old: Ranges
+    new: Ranges
+    reordered: bool = False
+
+
+def _differing(old: Table, new: Table) -> _Differing:
+    """What of two contents has to be parsed."""
+    if old.columns != new.columns or not old.is_written_as(new):
+        return _Differing(old.whole(), new.whole())
+    old_ranges, new_ranges = walk(old.plain, new.plain, (old.start, new.start), new.records)
+    reordered = False
+    if min(old_ranges.size, new_ranges.size) > _CANCELLED:
+        sides = (old.plain, old_ranges), (new.plain, new_ranges)
+        old_ranges, new_ranges, reordered = cancel(*sides, new.records)
+    old.plain.check()
+    new.plain.check()
+    return _Differing(old_ranges, new_ranges, reordered)
 
 
 class _Projection:
     """How rows of two contents are made comparable: the shared columns, then the gained ones."""
 
     def __init__(self, old: Table, new: Table, renamed: dict[str, str], ignore: frozenset[str]) -> None:
-        self.old, self.new = old, new
         old_places = {renamed.get(name, name): place for place, name in enumerate(old.columns)}
         places = {name: place for place, name in enumerate(new.columns) if name not in ignore}
         shared = [name for name in places if name in old_places]
@@ -202,7 +104,7 @@ def _content_reader(shared: list[int], width: int, gained: list[int], padding: i
     """A function from a row's fields to what the row is compared by."""
     places = shared + gained
     pick: Callable[[list[str]], Sequence[str]] = (
-        itemgetter(*places) if len(places) > 1 else lambda cells: [cells[place] for place in places]
+        operator.itemgetter(*places) if len(places) > 1 else lambda cells: [cells[place] for place in places]
     )
     if places == list(range(width)):
         pick = list
@@ -228,91 +130,183 @@ def _content_reader(shared: list[int], width: int, gained: list[int], padding: i
     return content
 
 
-def _key_reader(columns: Sequence[str], key: Sequence[str]) -> Callable[[list[str]], object]:
-    """A function from a row's fields to its key: one text, or a tuple of them; None for a missing cell."""
-    places = [columns.index(column) for column in key]
-    furthest = max(places)
-    pick = itemgetter(*places)
-
-    def read(cells: list[str]) -> object:
-        if len(cells) > furthest:
-            return pick(cells)
-        values = tuple(cells[place] if place < len(cells) else None for place in places)
-        return values if len(places) > 1 else values[0]
-
-    return read
-
-
-def _all(table: Table, op: str, key: Sequence[str]) -> Iterator[RowChange]:
+def _whole(table: Table, op: str, key: Sequence[str]) -> ChangeSet:
     """Every row of a content as an insert or a delete."""
-    columns = table.columns
-    for row in table.rows():
-        cells = row_mapping(columns, row.cells)
-        if op == "insert":
-            yield RowChange(op="insert", key=_key_of(cells, key), before=None, after=cells, line=row.line)
-        else:
-            yield RowChange(op="delete", key=_key_of(cells, key), before=cells, after=None, line=row.line)
+    tell = _insert if op == "insert" else _delete
+
+    def changes(*, numbered: bool = True) -> Iterator[RowChange]:
+        return (tell(table, row, key) for row in table.rows(numbered=numbered))
+
+    def counts() -> Counts:
+        return Counts(inserted=table.count()) if op == "insert" else Counts(deleted=table.count())
+
+    return ChangeSet(changes, ColumnChange(), counts, unnumbered=lambda: changes(numbered=False))
 
 
-def _unkeyed(projection: _Projection) -> Iterator[RowChange]:
-    """Deletes and inserts: what is left when equal rows are cancelled. Of equal rows, the last ones are left."""
-    old, new = projection.old, projection.new
-    read = projection.new_content
-    left = Counter(read(row.cells) for row in new.rows())
-    repeated = {content: count for content, count in left.items() if count > 1}
-    read = projection.old_content
-    for row in old.rows():
-        content = read(row.cells)
-        count = left.get(content, 0)
-        if count:
-            left[content] = count - 1
-        else:
-            yield RowChange(op="delete", key=None, before=old.mapping(row.cells), after=None, line=row.line)
-    left = +left
-    if not left:
-        return
-    kept = {content: count - left[content] for content, count in repeated.items() if left[content]}
-    read = projection.new_content
-    for row in new.rows():
-        content = read(row.cells)
-        if not left[content]:
-            continue
-        if kept.get(content):
-            kept[content] -= 1
-            continue
-        yield RowChange(op="insert", key=None, before=None, after=new.mapping(row.cells), line=row.line)
+class _Pair:
+    """Two contents, of which only what may differ is parsed."""
+
+    def __init__(self, old: Table, new: Table, differing: _Differing, projection: _Projection) -> None:
+        self.old, self.new = old, new
+        self.differing = differing
+        self.old_content, self.new_content = projection.old_content, projection.new_content
+
+    def old_rows(self, *, numbered: bool = False) -> Iterator[Row]:
+        """The rows of the old content that may have gone or changed."""
+        return self.old.rows(self.differing.old, numbered=numbered)
+
+    def new_rows(self, *, numbered: bool = False) -> Iterator[Row]:
+        """The rows of the new content that may have come or changed."""
+        return self.new.rows(self.differing.new, numbered=numbered)
+
+    def batches(self) -> Iterator[tuple[list[Row], list[Row]]]:
+        """The rows of both side by side, some at a time, so that only what has not met its equal yet is held."""
+        old, new = self.old_rows(), self.new_rows()
+        while True:
+            batches = list(itertools.islice(old, _BATCH)), list(itertools.islice(new, _BATCH))
+            if not any(batches):
+                return
+            yield batches
 
 
-def _keyed(projection: _Projection, key: Sequence[str]) -> Iterator[RowChange]:
-    """Deletes, then inserts and updates, paired by key."""
-    old, new = projection.old, projection.new
-    new_key = _key_reader(new.columns, key)
-    old_key = _key_reader(old.columns, key)
-    contents = {new_key(row.cells): projection.new_content(row.cells) for row in new.rows()}
-    before: dict[object, Row] = {}
-    for row in old.rows():
-        value = old_key(row.cells)
-        content = contents.pop(value, None)
-        if content is None:
-            cells = old.mapping(row.cells)
-            yield RowChange(op="delete", key=_key_of(cells, key), before=cells, after=None, line=row.line)
-        elif content != projection.old_content(row.cells):
-            before[value] = row
-    if not contents and not before:
-        return
-    for row in new.rows():
-        value = new_key(row.cells)
-        was = before.get(value)
-        if was is None and value not in contents:
-            continue
-        cells = new.mapping(row.cells)
-        yield RowChange(
-            op="insert" if was is None else "update",
-            key=_key_of(cells, key),
-            before=None if was is None else old.mapping(was.cells),
-            after=cells,
-            line=row.line,
+class _Left(NamedTuple):
+    """Which of the rows of the old content have gone, which of the new one have come, and how many both have."""
+
+    gone: "array[int]"
+    come: "array[int]"
+    kept: int
+
+
+class _Unkeyed:
+    """Rows without a key: what is left when equal ones are taken away from both contents."""
+
+    def __init__(self, pair: _Pair) -> None:
+        self._pair = pair
+
+    @functools.cached_property
+    def _left(self) -> "_Left":
+        matcher = Matcher()
+        for olds, news in self._pair.batches():
+            matcher.add(
+                [self._pair.old_content(row.cells) for row in olds],
+                [self._pair.new_content(row.cells) for row in news],
+            )
+        return _Left(*matcher.left(), matcher.matched)
+
+    def counts(self) -> Counts:
+        """The numbers of row changes."""
+        gone, come, _ = self._left
+        return Counts(inserted=len(come), deleted=len(gone))
+
+    def changes(self, *, numbered: bool = True) -> Iterator[RowChange]:
+        """Deletes, then inserts."""
+        pair, (gone, come, _) = self._pair, self._left
+        for row, has_gone in picked(pair.old_rows(numbered=numbered), gone) if gone else ():
+            if has_gone:
+                yield _delete(pair.old, row)
+        for row, has_come in picked(pair.new_rows(numbered=numbered), come) if come else ():
+            if has_come:
+                yield _insert(pair.new, row)
+
+    def is_reordered(self) -> bool:
+        """Whether the rows that both contents have stand in another order."""
+        pair, (gone, come, kept) = self._pair, self._left
+        old = (
+            (row.window, pair.old_content(row.cells)) for row, is_left in picked(pair.old_rows(), gone) if not is_left
         )
+        new = (
+            (row.window, pair.new_content(row.cells)) for row, is_left in picked(pair.new_rows(), come) if not is_left
+        )
+        return kept > 0 and any(map(operator.ne, old, new))
+
+
+class _KeyChanges(NamedTuple):
+    """The keys of the rows that have gone, that have come and that changed, and how many rows are as they were."""
+
+    gone: dict[object, _Content]
+    come: dict[object, _Content]
+    updated: set[object]
+    kept: int
+
+
+class _Keyed:
+    """Rows paired by their key."""
+
+    def __init__(self, pair: _Pair, key: Sequence[str]) -> None:
+        self._pair, self._key = pair, key
+        self._old_key, self._new_key = key_reader(pair.old.columns, key), key_reader(pair.new.columns, key)
+
+    @functools.cached_property
+    def _changes(self) -> _KeyChanges:
+        pair = self._pair
+        gone: dict[object, _Content] = {}
+        come: dict[object, _Content] = {}
+        updated: set[object] = set()
+        old_rows = 0
+        for olds, news in pair.batches():
+            old_rows += len(olds)
+            for row in olds:
+                key, content = self._old_key(row.cells), pair.old_content(row.cells)
+                other = come.pop(key, None)
+                if other is None:
+                    gone[key] = content
+                elif other != content:
+                    updated.add(key)
+            for row in news:
+                key, content = self._new_key(row.cells), pair.new_content(row.cells)
+                other = gone.pop(key, None)
+                if other is None:
+                    come[key] = content
+                elif other != content:
+                    updated.add(key)
+        return _KeyChanges(gone, come, updated, old_rows - len(gone) - len(updated))
+
+    def counts(self) -> Counts:
+        """The numbers of row changes."""
+        gone, come, updated, _ = self._changes
+        return Counts(inserted=len(come), updated=len(updated), deleted=len(gone))
+
+    def changes(self, *, numbered: bool = True) -> Iterator[RowChange]:
+        """Deletes, then inserts and updates."""
+        pair, (gone, come, updated, _) = self._pair, self._changes
+        before: dict[object, Cells] = {}
+        for row in pair.old_rows(numbered=numbered) if gone or updated else ():
+            key = self._old_key(row.cells)
+            if key in updated:
+                before[key] = pair.old.mapping(row.cells)
+            elif key in gone:
+                yield _delete(pair.old, row, self._key)
+        for row in pair.new_rows(numbered=numbered) if come or updated else ():
+            key = self._new_key(row.cells)
+            if key in come:
+                yield _insert(pair.new, row, self._key)
+            elif key in updated:
+                after = pair.new.mapping(row.cells)
+                told = _key_of(after, self._key)
+                yield RowChange(op="update", key=told, before=before.pop(key), after=after, line=row.line)
+
+    def is_reordered(self) -> bool:
+        """Whether the rows that are as they were stand in another order."""
+        gone, come, updated, kept = self._changes
+        old = ((row.window, self._old_key(row.cells)) for row in self._pair.old_rows())
+        new = ((row.window, self._new_key(row.cells)) for row in self._pair.new_rows())
+        return kept > 0 and any(
+            map(
+                operator.ne,
+                (told for told in old if told[1] not in gone and told[1] not in updated),
+                (told for told in new if told[1] not in come and told[1] not in updated),
+            )
+        )
+
+
+def _insert(table: Table, row: Row, key: Sequence[str] = ()) -> RowChange:
+    cells = table.mapping(row.cells)
+    return RowChange(op="insert", key=_key_of(cells, key), before=None, after=cells, line=row.line)
+
+
+def _delete(table: Table, row: Row, key: Sequence[str] = ()) -> RowChange:
+    cells = table.mapping(row.cells)
+    return RowChange(op="delete", key=_key_of(cells, key), before=cells, after=None, line=row.line)
 
 
 def _key_of(cells: Cells, key: Sequence[str]) -> Cells | None:
@@ -340,7 +334,7 @@ def _renamed(old: Table, new: Table, fixed: set[str]) -> dict[str, str]:
 def _values(table: Table, places: list[int]) -> list[Counter[str]]:
     """How often each value stands in each of the columns."""
     counters: list[Counter[str]] = [Counter() for _ in places]
-    for row in table.rows():
+    for row in table.rows(numbered=False):
         for counter, place in zip(counters, places, strict=True):
             if place < len(row.cells):
                 counter[row.cells[place]] += 1

@@ -71,6 +71,10 @@ class ArchiveError(CsvManagerError):
     """The archive could not be read or written."""
 
 
+class NoRoomError(CsvManagerError):
+    """There is no room on the disk for a temporary copy."""
+
+
 class ReceiverError(CsvManagerError):
     """A receiver of changes failed; it is called again with the same change."""
 

@@ -178,14 +178,15 @@ class RowChange:
     """One row that was inserted, updated or deleted.
 
     `line` is the physical line, counted from 1, on which the row starts: in the old content for a delete, in the
-    new one otherwise. `key` is None without key columns. Cells are text; a cell missing from a short row is None.
+    new one otherwise; None if lines were not counted. `key` is None without key columns. Cells are text; a cell
+    missing from a short row is None.
     """
 
     op: Op
     key: Cells | None
     before: Cells | None
     after: Cells | None
-    line: int
+    line: int | None
 
     def to_json(self, *, csv_file: str, version: int | None, seq: int) -> dict[str, Any]:
         """The row change in the form that it has everywhere: in streams, files and the store."""

@@ -4,24 +4,42 @@ import codecs
 import csv
 import functools
 import io
+import itertools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 from csv_manager.core import compression as compressions
 from csv_manager.core.errors import NotCsvError
 from csv_manager.core.model import EXTRA, Cells, CsvFormat
+from csv_manager.core.plain import Plain, View, open_plain, stream
+from csv_manager.core.records import Records
+from csv_manager.core.walking import Ranges
 
 _BLOCK = 1 << 16
+#: Ranges up to so many bytes are decoded together.
+_SMALL = 1 << 14
 # A field may be as long as it likes; csv's own limit of 128 KB would refuse a version that people did write.
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
 
 
 class Row(NamedTuple):
-    """One record: the physical line that it starts on, counted from 1, and its fields as they stand."""
+    """One record: the physical line that it starts on, counted from 1 (None: not counted), and its fields.
 
-    line: int
+    `window` is the number of the window that it was read from, if only windows were.
+    """
+
+    line: int | None
     cells: list[str]
+    window: int = 0
+
+
+class _Start(NamedTuple):
+    """Where the data begin: the first row's place in bytes, the lines before it, and the record with the names."""
+
+    place: int
+    lines: int
+    first: list[str]
 
 
 class Table:
@@ -41,44 +59,70 @@ class Table:
     @functools.cached_property
     def columns(self) -> tuple[str, ...]:
         """The names of the columns, empty for a content without any row."""
-        with self._text() as text:
-            reader = self._reader(text)
-            try:
-                first: list[str] = next((cells for cells in reader if cells), [])
-            except UnicodeDecodeError as error:
-                raise self._undecodable() from error
+        first = self._start.first
         if self.csv_format.names:
             return self.csv_format.names if first else ()
         if not self.csv_format.header:
             return tuple(f"column_{number}" for number in range(1, len(first) + 1))
         return unique_names(first)
 
-    def rows(self) -> Iterator[Row]:
-        """Every data row in the order of the file; blank lines are none."""
-        with self._text() as text:
-            reader = self._reader(text)
-            skip = self.csv_format.skip_lines
-            header = self.csv_format.header and not self.csv_format.names
-            previous = count = 0
-            try:
-                for cells in reader:
-                    line = previous + 1 + skip
-                    previous = reader.line_num
-                    if not cells:
-                        continue
-                    if header:
-                        header = False
-                        continue
+    @property
+    def plain(self) -> Plain:
+        """The bytes that the rows are read from: decompressed, in `encoding`."""
+        return self._opened[0]
+
+    @property
+    def encoding(self) -> str:
+        """The encoding of `plain`."""
+        return self._opened[1]
+
+    @functools.cached_property
+    def records(self) -> Records:
+        """Where records end in `plain`."""
+        return Records(self.csv_format.delimiter, self.csv_format.quotechar, self.encoding)
+
+    @property
+    def start(self) -> int:
+        """Where in `plain` the first row may begin: behind the header."""
+        return self._start.place
+
+    def whole(self) -> Ranges:
+        """The part of `plain` that holds all rows."""
+        return Ranges((self.start, self.plain.size))
+
+    def is_written_as(self, other: "Table") -> bool:
+        """Whether the same bytes would be the same rows in both."""
+        mine, others = (
+            (table.encoding, table.csv_format.delimiter, table.csv_format.quotechar) for table in (self, other)
+        )
+        return mine == others
+
+    def rows(self, ranges: Ranges | None = None, *, numbered: bool = True) -> Iterator[Row]:
+        """Every data row in the order of the file, or those in some ranges of it; blank lines are none.
+
+        Not `numbered`, their lines are None, and what stands between the ranges is not read.
+        """
+        count = 0
+        sections = _Sections(self.plain, self.whole() if ranges is None else ranges, self._start, numbered=numbered)
+        reader = self._reader(sections.lines(self.encoding, self.csv_format.errors))
+        previous = 0
+        try:
+            for cells in reader:
+                line = previous + sections.skipped + 1 if numbered else None
+                previous = reader.line_num
+                if cells:
                     count += 1
-                    yield Row(line, cells)
-            except UnicodeDecodeError as error:
-                raise self._undecodable() from error
-        self._count = count
+                    yield Row(line, cells, sections.window)
+        except UnicodeDecodeError as error:
+            raise self._undecodable() from error
+        self.plain.check()
+        if ranges is None:
+            self._count = count
 
     def count(self) -> int:
         """The number of data rows; counted by the first pass to the end, whatever it was for."""
         while self._count is None:
-            for _ in self.rows():
+            for _ in self.rows(numbered=False):
                 continue
         return self._count
 
@@ -86,21 +130,45 @@ class Table:
         """A row as a mapping from column to text, as csv.DictReader gives it, surplus fields under `_extra`."""
         return row_mapping(self.columns, cells)
 
-    def _text(self) -> io.TextIOWrapper:
-        plain = compressions.open_decompressed(self._open_raw(), self.csv_format.compression)
-        text = io.TextIOWrapper(plain, encoding=self.csv_format.encoding, errors=self.csv_format.errors, newline="")
+    @functools.cached_property
+    def _opened(self) -> tuple[Plain, str]:
         try:
-            for _ in range(self.csv_format.skip_lines):
-                text.readline()
+            return open_plain(self._open_raw(), self.csv_format, self.csv_file)
         except UnicodeDecodeError as error:
-            text.close()
             raise self._undecodable() from error
-        return text
 
-    def _reader(self, text: io.TextIOWrapper) -> Any:
+    @functools.cached_property
+    def _start(self) -> _Start:
+        """Behind a byte order mark, the lines to skip, blank ones and the header."""
+        plain = self.plain
+        place = len(codecs.BOM_UTF8) if self._is_marked() else 0
+        lines = self.csv_format.skip_lines
+        for line in itertools.islice(io.TextIOWrapper(stream(plain, place, plain.size), "latin-1", newline=""), lines):
+            place += len(line)
+        begin = place
+        for batch in self.records.batches(plain, place, plain.size):
+            for record in batch:
+                place += len(record)
+                if record.strip(b"\r\n"):
+                    try:
+                        text = record.decode(self.encoding, self.csv_format.errors)
+                    except UnicodeDecodeError as error:
+                        raise self._undecodable() from error
+                    first = next(self._reader(io.StringIO(text, newline="")))
+                    if not self.csv_format.header or self.csv_format.names:
+                        return _Start(begin, lines, first)
+                    return _Start(place, lines + line_ends(plain, begin, place), first)
+        return _Start(plain.size, lines, [])
+
+    def _is_marked(self) -> bool:
+        """Whether the content begins with a byte order mark that is none of its text."""
+        marked = codecs.lookup(self.csv_format.encoding).name == "utf-8-sig"
+        return marked and self.plain.read(0, 3) == codecs.BOM_UTF8
+
+    def _reader(self, lines: Iterable[str]) -> Any:
         quotechar = self.csv_format.quotechar
         return csv.reader(
-            text,
+            lines,
             delimiter=self.csv_format.delimiter,
             quotechar=quotechar or None,
             quoting=csv.QUOTE_MINIMAL if quotechar else csv.QUOTE_NONE,
@@ -141,6 +209,61 @@ def _line_ends(before: str, text: str) -> int:
     """How many lines end in `text`, which follows the character `before`; CR LF is one end."""
     split = before == "\r" and text.startswith("\n")
     return text.count("\n") + text.count("\r") - text.count("\r\n") - split
+
+
+class _Sections:
+    """Some ranges of a content as lines of text; `skipped` is how many lines of the content no range has held so far.
+
+    `window` is the number of the window that is being read.
+    """
+
+    def __init__(self, plain: Plain, ranges: Ranges, start: _Start, *, numbered: bool) -> None:
+        self._plain, self._ranges, self._start, self._numbered = plain, ranges, start, numbered
+        self.skipped = start.lines
+        self.window = 0
+
+    def lines(self, encoding: str, errors: str) -> Iterator[str]:
+        """The lines of all ranges; small ones are decoded many at a time."""
+        group: list[tuple[bytes, int, int]] = []
+        size, view, place = 0, View(self._plain), self._start.place
+        for low, high, window in self._ranges:
+            between = line_ends(view, place, low) if self._numbered else 0
+            place = high
+            if high - low > _SMALL:
+                yield from self._decoded(group, encoding, errors)
+                group, size = [], 0
+                self.skipped, self.window = self.skipped + between, window
+                yield from io.TextIOWrapper(stream(self._plain, low, high), encoding, errors, newline="")
+                continue
+            piece = view.read(low, high - low)
+            group.append((piece, between, window))
+            size += len(piece)
+            if size > _BLOCK or piece.endswith(b"\r"):  # which a line feed behind it would not leave a line end
+                yield from self._decoded(group, encoding, errors)
+                group, size = [], 0
+        yield from self._decoded(group, encoding, errors)
+
+    def _decoded(self, group: list[tuple[bytes, int, int]], encoding: str, errors: str) -> Iterator[str]:
+        """The lines of some small ranges: their bytes, the lines before each, their windows."""
+        lines = io.StringIO(b"".join(piece for piece, _, _ in group).decode(encoding, errors), newline="")
+        for piece, between, window in group:
+            self.skipped, self.window = self.skipped + between, window
+            yield from itertools.islice(lines, len(piece.splitlines()))
+
+
+def line_ends(plain: Plain | View, low: int, high: int) -> int:
+    """How many lines end between two places, neither of which is within CR LF; CR LF is one end, as is a lone CR."""
+    count, after_cr = 0, False
+    while low < high:
+        block = plain.read(low, min(_BLOCK, high - low))
+        if not block:
+            break
+        count += block.count(b"\n")
+        if after_cr or b"\r" in block:
+            count += block.count(b"\r") - block.count(b"\r\n") - (after_cr and block.startswith(b"\n"))
+            after_cr = block.endswith(b"\r")
+        low += len(block)
+    return count
 
 
 def unique_names(names: Sequence[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from csv_manager.archive import Archive, FileLocks, Snapshot
 from csv_manager.archive.archive import signature_of
 from csv_manager.core.detecting import bom_encoding, detect
-from csv_manager.core.diff import check_key, diff
+from csv_manager.core.diff import diff
 from csv_manager.core.errors import (
     CsvManagerError,
     DuplicateKeyError,
@@ -20,6 +20,7 @@ from csv_manager.core.errors import (
     TornReadError,
     UnknownColumnError,
 )
+from csv_manager.core.keys import check_key
 from csv_manager.core.model import (
     ColumnChange,
     CsvFormat,

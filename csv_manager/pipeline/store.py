@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from csv_manager.archive import Archive, FileLocks
-from csv_manager.core.diff import ChangeSet, Counts, diff
+from csv_manager.core.changes import ChangeSet, Counts
+from csv_manager.core.diff import diff
 from csv_manager.core.errors import VersionNotFoundError
 from csv_manager.core.model import RowChange, Version
 from csv_manager.core.reading import Table

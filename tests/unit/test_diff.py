@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from csv_manager.core.diff import ChangeSet, Counts, check_key, diff
+from csv_manager.core.changes import ChangeSet, Counts
+from csv_manager.core.diff import diff
 from csv_manager.core.errors import DuplicateKeyError, UnknownColumnError
+from csv_manager.core.keys import check_key
 from csv_manager.core.model import ColumnChange, CsvFormat, RowChange
 from csv_manager.core.reading import Table
 
@@ -50,8 +52,9 @@ def test_duplicates_that_are_added_are_counted_and_the_last_ones_are_told() -> N
     assert told("a\nx\ny\n", "a\nx\nx\ny\nx\n") == [("insert", 3), ("insert", 5)]
 
 
-def test_duplicates_that_are_removed_are_counted_and_the_last_ones_are_told() -> None:
-    assert told("a\nx\nx\ny\nx\n", "a\ny\nx\n") == [("delete", 3), ("delete", 5)]
+def test_duplicates_that_are_removed_are_counted_and_those_behind_which_no_row_moves_are_told() -> None:
+    assert told("a\nx\nx\ny\nx\n", "a\ny\nx\n") == [("delete", 2), ("delete", 3)]
+    assert told("a\nx\nx\nx\n", "a\nx\n") == [("delete", 3), ("delete", 4)]
 
 
 def test_duplicates_added_and_others_removed_do_not_mix() -> None:

@@ -1,6 +1,6 @@
 """Rows and columns out of bytes: fields as they stand, lines as people count them."""
 
-import contextlib
+import gc
 import io
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ def test_a_table_can_be_read_again_and_by_two_at_once() -> None:
     assert list(read.rows()) == [Row(2, ["1"]), Row(3, ["2"])]
 
 
-def test_a_file_is_closed_after_its_rows_and_its_columns(tmp_path: Path) -> None:
+def test_a_file_is_opened_once_and_closed_with_its_table(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_bytes(b"a,b\n1,2\n3,4\n")
     opened: list[Any] = []
@@ -48,9 +48,12 @@ def test_a_file_is_closed_after_its_rows_and_its_columns(tmp_path: Path) -> None
     read = Table(open_raw, CsvFormat(), str(path))
     assert read.columns == ("a", "b")
     assert read.count() == 2
-    with contextlib.closing(read.rows()) as rows:  # type: ignore[type-var]
-        next(rows)
-    assert [file.closed for file in opened] == [True, True, True]
+    rows = read.rows()
+    next(rows)
+    assert [file.closed for file in opened] == [False]
+    del read, rows
+    gc.collect()
+    assert [file.closed for file in opened] == [True]
 
 
 @pytest.mark.parametrize(
@@ -252,16 +255,14 @@ def test_the_line_is_right_in_encodings_of_several_bytes(content: bytes, encodin
         list(table(content, encoding=encoding).rows())
 
 
-@pytest.mark.parametrize(("content", "line"), UNDECODABLE[:2])
-def test_a_header_that_cannot_be_decoded_is_told_with_file_line_and_step(content: bytes, line: int) -> None:
-    with pytest.raises(NotCsvError, match=rf"data\.csv: line {line} is not ascii \(byte 0xe9\); .*--encoding"):
-        assert table(content, encoding="ascii").columns
+def test_a_header_that_cannot_be_decoded_is_told_with_file_line_and_step() -> None:
+    with pytest.raises(NotCsvError, match=r"data\.csv: line 1 is not ascii \(byte 0xe9\); .*--encoding"):
+        assert table(b"a\xe9,b\n1,2\n", encoding="ascii").columns
 
 
-def test_a_preamble_that_cannot_be_decoded_is_told_with_file_line_and_step() -> None:
+def test_a_preamble_is_skipped_whatever_its_encoding() -> None:
     content = b"made in\ncaf\xe9\na,b\n1,2\n"
-    with pytest.raises(NotCsvError, match=r"data\.csv: line 2 is not ascii .*--encoding"):
-        assert table(content, encoding="ascii", skip_lines=2).columns
+    assert table(content, encoding="ascii", skip_lines=2).columns == ("a", "b")
     with pytest.raises(NotCsvError, match=r"data\.csv: line 3 is not ascii .*--encoding"):
         list(table(b"x\na\n\xe9\n", encoding="ascii", skip_lines=1).rows())
 

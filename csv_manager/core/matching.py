@@ -1,0 +1,79 @@
+"""Pairs the equal values of two sequences, wherever they stand, and tells the places of those that are left.
+
+The first of equal values on one side is paired with the first on the other, so the last ones are left. Both sequences
+are given side by side, so that only what has not met its equal yet is held in memory.
+"""
+
+from array import array
+from collections.abc import Hashable, Iterable, Iterator
+from typing import TypeVar
+
+_T = TypeVar("_T")
+#: Places at which values stand that have not met their equal yet: one, or those of several equal values.
+_Waiting = dict[Hashable, "int | list[int]"]
+
+
+class Matcher:
+    """Two sequences that are given piece by piece; places are counted from 0 on each side."""
+
+    def __init__(self) -> None:
+        self._olds: _Waiting = {}
+        self._news: _Waiting = {}
+        self._at_old = self._at_new = 0
+
+    def add(self, olds: list[_T], news: list[_T]) -> None:
+        """Add the next values of both sides."""
+        if olds != news or self._olds or self._news:
+            _match(olds, self._at_old, self._olds, self._news)
+            _match(news, self._at_new, self._news, self._olds)
+        self._at_old += len(olds)
+        self._at_new += len(news)
+
+    @property
+    def matched(self) -> int:
+        """How many pairs of equal values there are."""
+        return self._at_old - len(_places(self._olds))
+
+    def left(self) -> "tuple[array[int], array[int]]":
+        """The places of the values without an equal, in their order, on both sides."""
+        return _places(self._olds), _places(self._news)
+
+
+def _match(values: Iterable[Hashable], place: int, mine: _Waiting, others: _Waiting) -> None:
+    """Take each value's first equal out of those that wait on the other side, or let it wait."""
+    for value in values:
+        found = others.get(value)
+        if found is None:
+            was = mine.get(value)
+            if was is None:
+                mine[value] = place
+            elif isinstance(was, list):
+                was.append(place)
+            else:
+                mine[value] = [was, place]
+        elif isinstance(found, list) and len(found) > 1:
+            del found[0]
+        else:
+            del others[value]
+        place += 1
+
+
+def _places(waiting: _Waiting) -> "array[int]":
+    places = array("q")
+    for found in waiting.values():
+        if isinstance(found, list):
+            places.extend(found)
+        else:
+            places.append(found)
+    return array("q", sorted(places))
+
+
+def picked(values: Iterable[_T], places: "array[int]") -> Iterator[tuple[_T, bool]]:
+    """Each value, and whether its place is among some, which are in their order."""
+    wanted = iter(places)
+    nearest = next(wanted, -1)
+    for place, value in enumerate(values):
+        is_wanted = place == nearest
+        if is_wanted:
+            nearest = next(wanted, -1)
+        yield value, is_wanted

@@ -1,0 +1,231 @@
+"""Compares two contents byte by byte, and tells the ranges of whole records in which they differ.
+
+One pass over both with a greedy search for the next common record wherever they differ, as a merge does it: the cost is
+that of reading both, and a few microseconds for each difference. Where too much differs, the rest is one window.
+Removing a common part from both sides leaves the difference of the rows as it was, so that a clumsy window costs time,
+never correctness.
+"""
+
+import itertools
+import operator
+from array import array
+from collections.abc import Iterator
+
+from csv_manager.core.plain import Plain, View
+from csv_manager.core.records import Records
+
+#: Bytes that are compared at once: few after a difference, since the next may be near, then twice as many each time.
+_LEAST, _MOST = 1 << 11, 1 << 16
+#: How far is looked for the next common record, in bytes, one after the other.
+_SEARCHES = (1 << 10, 1 << 13, 1 << 17, 1 << 21)
+#: How far is looked back for the end of a record that is certain, in bytes.
+_BACK = (1 << 12, 1 << 15, 1 << 18, 1 << 22)
+#: After so many windows, walking goes on only while they make up at most this share of what was walked.
+_MANY, _SHARE = 1000, 16
+
+
+class Ranges:
+    """Parts of a content in their order, from a record's begin to a record's end each.
+
+    A part is (low, high, window): places in bytes, and the number of the window that it belongs to.
+    """
+
+    def __init__(self, *parts: tuple[int, int]) -> None:
+        self._parts = array("q")
+        for low, high in parts:
+            self.add(low, high)
+
+    def add(self, low: int, high: int, window: int = 0) -> None:
+        """Add a part behind the last one."""
+        if low == high:
+            return
+        if self._parts and self._parts[-2] == low and self._parts[-1] == window:
+            self._parts[-2] = high
+        else:
+            self._parts.extend((low, high, window))
+
+    def __iter__(self) -> Iterator[tuple[int, int, int]]:
+        parts = iter(self._parts)
+        return zip(parts, parts, parts, strict=True)
+
+    def __len__(self) -> int:
+        return len(self._parts) // 3
+
+    @property
+    def size(self) -> int:
+        """The number of bytes in them."""
+        return sum(self._parts[1::3]) - sum(self._parts[::3])
+
+
+def walk(old: Plain, new: Plain, starts: tuple[int, int], records: Records) -> tuple[Ranges, Ranges]:
+    """Where the two contents differ, from two places on at which a record begins in each."""
+    walker = _Walker(old, new, starts, records)
+    walker.run()
+    return walker.old_ranges, walker.new_ranges
+
+
+class _Walker:
+    """Where the walk is: at `old` and `new`, with equal bytes since a record's begin at `known`, which is in old."""
+
+    def __init__(self, old: Plain, new: Plain, starts: tuple[int, int], records: Records) -> None:
+        self._old, self._new = View(old), View(new)
+        self._at_old, self._at_new = starts
+        self._known = starts[0]
+        self._records = records
+        self._run = self._walked = self._differing = self._windows = 0
+        self.old_ranges, self.new_ranges = Ranges(), Ranges()
+
+    def run(self) -> None:
+        """Walk to the end of both."""
+        step = _MOST
+        while self._skip_equal(step):
+            self._step_back()
+            if not (self._is_worthwhile() and self._find_common()):
+                self._finish()
+                return
+            step = min(max(_LEAST, self._run), _MOST)
+
+    def _skip_equal(self, step: int) -> bool:
+        """Go on to the first byte that differs, or to the end of one; False if both are at their end."""
+        while True:
+            one, other = self._old.read(self._at_old, step), self._new.read(self._at_new, step)
+            if one != other:
+                same = _common(one, other)
+                self._at_old += same
+                self._at_new += same
+                return True
+            if not one:
+                return False
+            self._at_old += len(one)
+            self._at_new += len(one)
+            step = min(step * 2, _MOST)
+
+    def _step_back(self) -> None:
+        """Go back to where a record ends in both; what was equal until here tells where."""
+        for back in (*_BACK, self._at_old):
+            low = max(self._known, self._at_old - back)
+            proven = low == self._known
+            end = self._records.last_end(self._old.read(low, self._at_old - low), proven=proven)
+            if end is not None:
+                break
+        step = self._at_old - low - (end or 0)
+        self._at_old -= step
+        self._at_new -= step
+        self._run = self._at_old - self._known
+        self._walked += self._run
+        self._known = self._at_old
+
+    def _is_worthwhile(self) -> bool:
+        return self._windows < _MANY or self._differing * _SHARE < self._walked
+
+    def _find_common(self) -> bool:
+        """Step over the records that differ to the next that both have; False if none is near."""
+        if self._at_old == self._old.size or self._at_new == self._new.size:
+            return False
+        for search in _SEARCHES:
+            ends = self._at_old + search >= self._old.size, self._at_new + search >= self._new.size
+            one = self._split(self._old.read(self._at_old, search), final=ends[0])
+            other = self._split(self._new.read(self._at_new, search), final=ends[1])
+            equal = sum(1 for _ in itertools.takewhile(bool, map(operator.eq, one, other)))
+            found = _alignment(one[equal:], other[equal:])
+            if found is not None:
+                self._step_over(sum(map(len, one[:equal])))
+                self._add(
+                    *(
+                        sum(map(len, side[equal : equal + place]))
+                        for side, place in zip((one, other), found, strict=True)
+                    )
+                )
+                return True
+            if all(ends):
+                break
+        return False
+
+    def _step_over(self, size: int) -> None:
+        """Stand behind so many bytes that both have, at the end of a record."""
+        self._at_old += size
+        self._at_new += size
+        self._known = self._at_old
+
+    def _split(self, data: bytes, *, final: bool) -> list[bytes]:
+        """The records of which the end is seen."""
+        records = self._records.split(data)
+        return records if final else records[:-1]
+
+    def _finish(self) -> None:
+        """What is left is one window, but for the records that both have at their end."""
+        tail = self._common_tail()
+        proven = self._has_no_quote(tail)
+        for ahead in (*_BACK, tail):
+            data = self._old.read(self._old.size - tail, min(ahead, tail))
+            begin = self._records.first_end(data, proven=proven)
+            if begin is not None:
+                break
+        else:
+            begin = tail
+        kept = tail - begin
+        self._add(self._old.size - self._at_old - kept, self._new.size - self._at_new - kept)
+
+    def _common_tail(self) -> int:
+        """How many bytes both have in common at their end."""
+        tail, step = 0, _LEAST
+        most = min(self._old.size - self._at_old, self._new.size - self._at_new)
+        while tail < most:
+            size = min(step, most - tail)
+            one = self._old.read(self._old.size - tail - size, size)
+            if one != self._new.read(self._new.size - tail - size, size):
+                return tail
+            tail += size
+            step = min(step * 2, _MOST)
+        return tail
+
+    def _has_no_quote(self, tail: int) -> bool:
+        """Whether no quote stands in what both do not have in common, so that no record goes on into the tail."""
+        return not any(
+            self._records.has_quote(plain, start, plain.size - tail)
+            for plain, start in ((self._old, self._at_old), (self._new, self._at_new))
+        )
+
+    def _add(self, old: int, new: int) -> None:
+        """Add a window of so many bytes, and stand behind it."""
+        self.old_ranges.add(self._at_old, self._at_old + old, self._windows)
+        self.new_ranges.add(self._at_new, self._at_new + new, self._windows)
+        self._at_old += old
+        self._at_new += new
+        self._known = self._at_old
+        self._windows += 1
+        self._differing += old + new
+
+
+def _alignment(one: list[bytes], other: list[bytes]) -> tuple[int, int] | None:
+    """The places of the nearest record that both have, and behind which they go on alike; None if there is none."""
+
+    def alike(place: int, other_place: int) -> bool:
+        return one[place : place + 2] == other[other_place : other_place + 2]
+
+    for place, other_place in ((1, 1), (1, 0), (0, 1)):
+        if place < len(one) and other_place < len(other) and alike(place, other_place):
+            return place, other_place
+    places: dict[bytes, int] = {}
+    for other_place, record in enumerate(other):
+        places.setdefault(record, other_place)
+    best, nearest = None, len(one) + len(other)
+    for place, record in enumerate(one):
+        if place >= nearest:
+            break
+        found = places.get(record)
+        if found is not None and place + found < nearest and alike(place, found):
+            best, nearest = (place, found), place + found
+    return best
+
+
+def _common(one: bytes, other: bytes) -> int:
+    """The number of bytes at the start of both that are equal; not all are."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
