@@ -19,6 +19,7 @@ PLUGINS = [
     "CsvWatcherPlugin",
     "CsvWatcherDbPlugin",
     "CsvHistoryPlugin",
+    "CsvDiffPlugin",
     "CsvDocumentPlugin",
     "CsvConfigPlugin",
     "CsvDemoPlugin",

@@ -1,4 +1,4 @@
-"""The bytes of every version, compressed by zstd, under the SHA-256 of what they were before."""
+"""The bytes of every version, under the SHA-256 of what they are: keyframes, and deltas to the content before."""
 
 import contextlib
 import errno
@@ -6,43 +6,123 @@ import hashlib
 import io
 import os
 import tempfile
+import threading
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from csv_manager.archive.contents import Content, Step
+from csv_manager.archive.cutting import cut
+from csv_manager.archive.deltas import Delta
+from csv_manager.archive.encoding import Window, encode
+from csv_manager.archive.frames import FrameFile, FrameWriter, damaged
+from csv_manager.archive.manifests import load_digests, store_digests
+from csv_manager.core.digests import Digests, count_line_ends
+from csv_manager.core.digests import digest as slot_digest
 from csv_manager.core.errors import ArchiveError, PathNotFoundError, TornReadError, UnreadableError
 from csv_manager.core.model import Signature
 from csv_manager.core.paths import os_reason, stat_regular
+from csv_manager.core.plain import BytesPlain, FilePlain, Plain, PlainStream, kept
+from csv_manager.core.records import Records
 
 _BLOCK = 1 << 20
-_BUFFER = 1 << 17
-_LEVEL = 3
+#: A file up to so many bytes is read into memory once, so that everything told of it is of the same moment.
+_IN_MEMORY = 1 << 22
+#: A content up to so many bytes is stored whole: no damage to another one reaches it.
+_WHOLE = 1 << 16
+#: A keyframe is stored when so many deltas follow the last one, or when they weigh this part of it.
+_DELTAS, _PART = 64, 4
 #: A snapshot that lies there for so long has lost its process.
 _STALE_SECONDS = 3600
+_SUFFIXES = ("delta", "zst", "slots")
+#: How a file with a table of its frames ends.
+_SEEKABLE = b"\xb1\xea\x92\x8f"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A content on its way into the archive: SHA-256, size (bytes) as it came, the file's signature then.
+    """A settled file that is being recorded: the signature of then, its bytes, and their SHA-256.
 
-    `incoming` is where it lies, compressed, until it is kept, and then lies in `target`, or is forgotten.
+    A small file is read once, into memory; a large one is read where it lies, and `check` tells whether it changed.
     """
 
-    sha256: str
-    size: int
-    signature: Signature
-    incoming: Path
-    target: Path
+    def __init__(self, path: str, file: io.FileIO) -> None:
+        self.path = path
+        self._file = file
+        self.signature = _signature(os.fstat(file.fileno()))
+        self.size = self.signature.size
+        self.plain: Plain = FilePlain(os.fdopen(os.dup(file.fileno()), "rb"), path)
+        self._hashing: _Hashing | None = None
+        if self.size <= _IN_MEMORY:
+            data = self.plain.read(0, self.size + 1)
+            self.plain = BytesPlain(data)
+            self.check()
+            self._sha256 = hashlib.sha256(data).hexdigest()
+        else:
+            self._hashing = _Hashing(self.plain)
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the bytes; it is computed while the file is compared."""
+        if self._hashing is not None:
+            self._sha256 = self._hashing.result()
+            self._hashing = None
+            self.check()
+        return self._sha256
 
     def open(self) -> BinaryIO:
-        """The bytes as they came."""
-        import zstandard
+        """The bytes."""
+        return PlainStream(self.plain)
 
-        path = self.incoming if self.incoming.exists() else self.target
-        reader = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True, closefd=True)
-        return io.BufferedReader(_Checked(reader, self.sha256, path), _BUFFER)
+    def check(self) -> None:
+        """Raise `TornReadError` if the file was written to or replaced since it was opened, or what tells its end."""
+        try:
+            now = signature_of(self.path), _signature(os.fstat(self._file.fileno()))
+        except FileNotFoundError:
+            raise PathNotFoundError(f"{self.path}: no such file.") from None
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        if set(now) != {self.signature} or self.plain.size != self.size:
+            raise TornReadError(f"{self.path} changed while it was read; it is read again once it rests.")
+
+    def close(self) -> None:
+        """Stop reading."""
+        if self._hashing is not None:
+            self._hashing.stop()
+
+
+class _Hashing(threading.Thread):
+    """Computes the SHA-256 of a content beside what else is done with it; hashlib lets go of the interpreter."""
+
+    def __init__(self, plain: Plain) -> None:
+        super().__init__(name="csv_manager-hashing", daemon=True)
+        self._plain = plain
+        self._digest = hashlib.sha256()
+        self._stopped = False
+        self._error: UnreadableError | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Hash block by block."""
+        try:
+            for place in range(0, self._plain.size, _BLOCK):
+                if self._stopped:
+                    return
+                self._digest.update(self._plain.read(place, _BLOCK))
+        except UnreadableError as error:
+            self._error = error
+
+    def result(self) -> str:
+        """The digest, in hexadecimal digits. Raises what reading raised."""
+        self.join()
+        if self._error is not None:
+            raise self._error
+        return self._digest.hexdigest()
+
+    def stop(self) -> None:
+        """Hash no more."""
+        self._stopped = True
+        self.join()
 
 
 def signature_of(path: str) -> Signature:
@@ -55,43 +135,96 @@ def _signature(stat: os.stat_result) -> Signature:
 
 
 class Archive:
-    """Contents in a folder, `objects/ab/cdef….zst`; each is written once, under a temporary name first."""
+    """Contents in a folder; each is written once, under a temporary name first.
+
+    `objects/ab/cdef….zst` is a keyframe, `objects/ab/cdef….delta` a delta; `….slots` are the digests of the slots of a
+    content that the next one will be compared with, which can be spared.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @contextlib.contextmanager
     def taking(self, path: str) -> Iterator[Snapshot]:
-        """Read the file once, from its start to its end, into a snapshot that is forgotten at the end unless kept.
+        """A snapshot of a file, as long as it is recorded.
 
-        Raises `TornReadError` if the file changed meanwhile, `PathNotFoundError`, `UnreadableError`, or
-        `ArchiveError`.
+        Raises `TornReadError` if the file changes meanwhile, `PathNotFoundError`, `UnreadableError`, or `ArchiveError`.
         """
-        with self._incoming() as incoming:
-            try:
-                stat_regular(path)  # a pipe would wait to be opened
-                with open(path, "rb", buffering=0) as file:
-                    before = _signature(os.fstat(file.fileno()))
-                    sha256, size = self._compress(path, file, incoming)
-                    after = _signature(os.fstat(file.fileno()))
-                now = signature_of(path)
-            except FileNotFoundError:
-                raise PathNotFoundError(f"{path}: no such file.") from None
-            except OSError as error:
-                raise _unreadable(path, error) from error
-            if not before == after == now or size != now.size:
-                raise TornReadError(f"{path} changed while it was read; it is read again once it rests.")
-            target = self._target(sha256)
-            yield Snapshot(sha256=sha256, size=size, signature=now, incoming=incoming, target=target)
+        try:
+            stat_regular(path)  # a pipe would wait to be opened
+            file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed below
+        except FileNotFoundError:
+            raise PathNotFoundError(f"{path}: no such file.") from None
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        with file, contextlib.closing(Snapshot(path, file)) as snapshot:
+            yield snapshot
 
-    def keep(self, snapshot: Snapshot) -> None:
-        """Make a snapshot safe under its content's name, before the version that refers to it is committed."""
-        if snapshot.target.exists():
-            return
+    def keep(
+        self,
+        snapshot: Snapshot,
+        records: Records | None = None,
+        base: tuple[str, Content] | None = None,
+        windows: Iterable[Window] | None = None,
+    ) -> None:
+        """Make a snapshot safe under its content's name, before the version that refers to it is committed.
+
+        With `records`, slots end where records do. With a `base`, its SHA-256 and content, and the `windows` in which
+        the snapshot differs from it, only these are stored, if they are little. Raises `TornReadError`.
+        """
+        if not self._object(snapshot.sha256).exists():
+            with self._telling():
+                if base is None or windows is None or not self._keep_delta(snapshot, records, base, windows):
+                    self._keep_whole(snapshot.sha256, snapshot.plain, records)
+        snapshot.check()
+
+    def content(self, sha256: str) -> Plain:
+        """The bytes of a content, to be read at any place. Raises `ArchiveError` if what it is made of is missing."""
+        keyframe = self._path(sha256, "zst")
+        if keyframe.exists() and not _is_seekable(keyframe):
+            return self._spooled(keyframe)
+        return Content(self._steps(sha256), load_digests(self._path(sha256, "slots")))
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The bytes of a content; damage raises `ArchiveError` while they are read, at the latest at their end."""
+        return io.BufferedReader(_Checked(self.content(sha256), sha256, self._object(sha256)), _BLOCK)
+
+    def base(self, sha256: str) -> str | None:
+        """The content that another is stored as a delta to, if it is."""
+        if self._path(sha256, "zst").exists():
+            return None
+        delta = self._step(sha256).delta
+        return delta.base if delta else None
+
+    def forget_slots(self, sha256: str) -> None:
+        """Remove the digests of a content that the next one will not be compared with."""
+        self._path(sha256, "slots").unlink(missing_ok=True)
+
+    def collect(self, live: Collection[str]) -> int:
+        """Remove every content but these; the number of those removed.
+
+        A content that is a delta to one of those removed is stored as a keyframe before. Nobody may keep contents
+        meanwhile (`FileLocks.hold_all`). May be interrupted: what was not removed is at the next time.
+        """
         with self._telling():
-            snapshot.target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(snapshot.incoming, snapshot.target)
-            _sync_folder(snapshot.target.parent)
+            stored = self.contents()
+            for sha256 in stored & set(live):
+                base = self.base(sha256)
+                if base is not None and base not in live:
+                    self._rewrite(sha256)
+            doomed = stored - set(live)
+            for sha256 in doomed:
+                for suffix in _SUFFIXES:
+                    self._path(sha256, suffix).unlink(missing_ok=True)
+            for manifest in (self.folder / "objects").glob("*/*.slots"):
+                if manifest.parent.name + manifest.stem not in live:
+                    manifest.unlink(missing_ok=True)
+            return len(doomed)
+
+    def contents(self) -> set[str]:
+        """The SHA-256 of everything that is stored."""
+        objects = (self.folder / "objects").glob("*/*")
+        return {path.parent.name + path.stem for path in objects if path.suffix in (".zst", ".delta")}
 
     def clean(self) -> None:
         """Remove what a killed process left behind on its way in."""
@@ -101,53 +234,119 @@ class Archive:
                 if path.stat().st_mtime < since:
                     path.unlink()
 
-    def open(self, sha256: str) -> BinaryIO:
-        """The bytes of a content; damage raises `ArchiveError` while they are read, at the latest at their end."""
-        import zstandard
+    def _path(self, sha256: str, suffix: str) -> Path:
+        return self.folder / "objects" / sha256[:2] / f"{sha256[2:]}.{suffix}"
 
-        target = self._target(sha256)
+    def _object(self, sha256: str) -> Path:
+        """The file that holds a content, or would."""
+        delta = self._path(sha256, "delta")
+        return delta if delta.exists() and not self._path(sha256, "zst").exists() else self._path(sha256, "zst")
+
+    def _steps(self, sha256: str) -> list[Step]:
+        """The keyframe of a content and the deltas since. Raises `ArchiveError` for one that is missing or damaged."""
+        steps = [self._step(sha256)]
+        while (delta := steps[0].delta) is not None:
+            if len(steps) > 2 * _DELTAS:
+                raise damaged(steps[0].file.path)
+            steps.insert(0, self._step(delta.base))
+        return steps
+
+    def _step(self, sha256: str) -> Step:
+        file = FrameFile(self._object(sha256))
+        if file.path.suffix == ".zst":
+            return Step(file, None)
         try:
-            raw = target.open("rb")
-        except OSError as error:
-            raise ArchiveError(
-                f"The archive lacks a version's content ({error.strerror}): {target}; restore it from a backup."
-            ) from error
-        reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True, closefd=True)
-        return io.BufferedReader(_Checked(reader, sha256, target), _BUFFER)
+            return Step(file, Delta.decode(file.read(0)))
+        except (ValueError, KeyError, IndexError) as error:
+            raise damaged(file.path) from error
 
-    def remove(self, contents: Iterable[str]) -> None:
-        """Remove contents that no version refers to."""
-        for sha256 in contents:
-            self._target(sha256).unlink(missing_ok=True)
+    def _keep_whole(self, sha256: str, plain: Plain, records: Records | None) -> None:
+        """Store a keyframe. Raises `TornReadError` if the bytes are no longer those of the SHA-256."""
+        digest = hashlib.sha256()
+        slots, certain = [], records is not None
+        seed = _seed()
+        with self._incoming() as incoming:
+            with incoming.open("wb") as file:
+                writer = FrameWriter(file)
+                for data, ends_certainly in cut(plain, 0, plain.size, records):
+                    digest.update(data)
+                    writer.add(data)
+                    slots.append((len(data), count_line_ends(data), slot_digest(data, seed)))
+                    certain = certain and ends_certainly
+                writer.finish()
+                _sync(file)
+            if digest.hexdigest() != sha256:
+                raise TornReadError("The content changed while it was stored; it is read again once it rests.")
+            target = self._path(sha256, "zst")
+            _move(incoming, target)
+        if certain and len(slots) > 1:
+            lengths, lines, digests = zip(*slots, strict=True)
+            store_digests(self._path(sha256, "slots"), Digests(seed, lengths, lines, digests))
 
-    def _target(self, sha256: str) -> Path:
-        return self.folder / "objects" / sha256[:2] / f"{sha256[2:]}.zst"
+    def _keep_delta(
+        self, snapshot: Snapshot, records: Records | None, base: tuple[str, Content], windows: Iterable[Window]
+    ) -> bool:
+        """Store a delta, once what it makes of the base was compared with the file; False if it would not be little."""
+        base_sha256, content = base
+        keyframe, *deltas = (step.file.size for step in content.steps)
+        if snapshot.size <= _WHOLE or content.digests is None or len(deltas) + 1 >= _DELTAS:
+            return False
+        encoded = encode(content, snapshot.plain, windows, records)
+        if not encoded.certain:
+            return False
+        delta = Delta(base=base_sha256, size=snapshot.size, splices=encoded.splices)
+        with self._incoming() as incoming:
+            with incoming.open("wb") as file:
+                writer = FrameWriter(file)
+                for data in (delta.encode(), *encoded.slots):
+                    writer.add(data)
+                writer.finish()
+                _sync(file)
+            if (sum(deltas) + writer.size) * _PART > keyframe:
+                return False
+            made = Content([*content.steps, Step(FrameFile(incoming), delta)])
+            digests = _updated(content, made, snapshot)
+            _move(incoming, self._path(snapshot.sha256, "delta"))
+        store_digests(self._path(snapshot.sha256, "slots"), digests)
+        return True
 
-    def _compress(self, path: str, file: BinaryIO, incoming: Path) -> tuple[str, int]:
-        """SHA-256 and size of what was read, once it lies compressed and synced in `incoming`."""
+    def _rewrite(self, sha256: str) -> None:
+        """Store a content that is a delta as a keyframe, with the same slots."""
+        content = self.content(sha256)
+        if not isinstance(content, Content):
+            return
+        digest = hashlib.sha256()
+        with self._incoming() as incoming:
+            with incoming.open("wb") as file:
+                writer = FrameWriter(file)
+                for data in content.each_slot():
+                    digest.update(data)
+                    writer.add(data)
+                writer.finish()
+                _sync(file)
+            if digest.hexdigest() != sha256:
+                raise damaged(self._object(sha256))
+            _move(incoming, self._path(sha256, "zst"))
+        self._path(sha256, "delta").unlink()
+
+    def _spooled(self, path: Path) -> Plain:
+        """A content that was stored as one frame, by the first csv_manager."""
         import zstandard
 
-        digest = hashlib.sha256()
-        size = 0
-        with self._telling(), incoming.open("wb") as temporary:
-            writer = zstandard.ZstdCompressor(level=_LEVEL).stream_writer(temporary, closefd=False)
-            for block in _blocks(path, file):
-                digest.update(block)
-                size += len(block)
-                writer.write(block)
-            writer.flush(zstandard.FLUSH_FRAME)
-            temporary.flush()
-            os.fsync(temporary.fileno())
-        return digest.hexdigest(), size
+        with path.open("rb") as raw:
+            reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+            try:
+                return kept(reader, str(path))
+            except (zstandard.ZstdError, OSError) as error:
+                raise damaged(path) from error
 
     @contextlib.contextmanager
     def _incoming(self) -> Iterator[Path]:
         """The name of a temporary file of the archive, gone at the end."""
         folder = self.folder / "incoming"
-        with self._telling():
-            folder.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=folder)
-            os.close(descriptor)
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=folder)
+        os.close(descriptor)
         try:
             yield Path(name)
         finally:
@@ -159,68 +358,86 @@ class Archive:
         try:
             yield
         except OSError as error:
-            raise self._failed(error) from error
-
-    def _failed(self, error: OSError) -> ArchiveError:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        what = "the disk is full" if full else error.strerror
-        step = "free some space and try again" if full else "check the folder's rights, or set ARCHIVE_PATH"
-        return ArchiveError(f"The archive {self.folder} cannot be written: {what}; {step}. Nothing was recorded.")
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            what = "the disk is full" if full else error.strerror
+            step = "free some space and try again" if full else "check the folder's rights, or set ARCHIVE_PATH"
+            raise ArchiveError(
+                f"The archive {self.folder} cannot be written: {what}; {step}. Nothing was recorded."
+            ) from error
 
 
 class _Checked(io.RawIOBase):
-    """The bytes behind a decompressor, compared with the name of the content when their end is reached."""
+    """The bytes of a content in their order, compared with its name when their end is reached."""
 
-    def __init__(self, reader: BinaryIO, sha256: str, target: Path) -> None:
-        self._reader = reader
+    def __init__(self, plain: Plain, sha256: str, path: Path) -> None:
+        self._plain = plain
         self._sha256 = sha256
-        self._target = target
+        self._path = path
         self._digest = hashlib.sha256()
+        self._at = 0
 
     def readable(self) -> bool:
         """Always."""
         return True
 
     def readinto(self, buffer: "memoryview[int]") -> int:  # type: ignore[override]
-        """Fill the buffer from the decompressor."""
-        import zstandard
-
-        try:
-            block = self._reader.read(len(buffer))
-        except (zstandard.ZstdError, OSError) as error:
-            raise self._damaged() from error
+        """Fill the buffer."""
+        block = self._plain.read(self._at, len(buffer))
         if not block and self._digest.hexdigest() != self._sha256:
-            raise self._damaged()
+            raise damaged(self._path)
         self._digest.update(block)
         buffer[: len(block)] = block
+        self._at += len(block)
         return len(block)
 
-    def close(self) -> None:
-        """Close the file underneath."""
-        if not self.closed:
-            self._reader.close()
-        super().close()
 
-    def _damaged(self) -> ArchiveError:
-        return ArchiveError(f"A version's content in the archive is damaged: {self._target}; restore it from a backup.")
+def _updated(base: Content, made: Content, snapshot: Snapshot) -> Digests:
+    """The digests of a content's slots: those of its base, and new ones for what changed, compared with the file."""
+    if base.digests is None or made.size != snapshot.size:
+        raise damaged(made.steps[-1].file.path)
+    known = {slot.state: number for number, slot in enumerate(base.slots)}
+    lengths, lines, digests = [], [], []
+    for number, slot in enumerate(made.slots):
+        lengths.append(slot.length)
+        before = known.get(slot.state)
+        if before is None:
+            data = slot.read()
+            if data != snapshot.plain.read(made.starts[number], slot.length):
+                raise TornReadError(f"{snapshot.path} changed while it was stored; it is read again once it rests.")
+            lines.append(count_line_ends(data))
+            digests.append(slot_digest(data, base.digests.seed))
+        else:
+            lines.append(base.digests.lines[before])
+            digests.append(base.digests.digests[before])
+    return Digests(base.digests.seed, lengths, lines, digests)
 
 
-def _blocks(path: str, file: BinaryIO) -> Iterator[bytes]:
-    """The content of a file; a failure to read it is no failure of the archive."""
-    try:
-        while block := file.read(_BLOCK):
-            yield block
-    except OSError as error:
-        raise _unreadable(path, error) from error
+def _is_seekable(path: Path) -> bool:
+    """Whether a keyframe has a table of its frames; those of the first csv_manager had none."""
+    with path.open("rb") as file:
+        file.seek(max(file.seek(0, 2) - 4, 0))
+        return file.read() == _SEEKABLE
 
 
-def _unreadable(path: str, error: OSError) -> UnreadableError:
-    return UnreadableError(f"{path}: {os_reason(error)}.")
+def _seed() -> int:
+    return int.from_bytes(os.urandom(8), "little")
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _move(incoming: Path, target: Path) -> None:
+    """Give a file its name, and make the name safe."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(incoming, target)
+    descriptor = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _unreadable(path: str, error: OSError) -> UnreadableError:
+    return UnreadableError(f"{path}: {os_reason(error)}.")

@@ -21,6 +21,7 @@ Opener = Callable[[], BinaryIO]
 
 DELIMITERS = ",;\t|"
 _SNIFF = 4096
+_NOT_ASCII = bytes(range(128, 256))
 _SAMPLE = 1 << 16
 _BLOCK = 1 << 20
 _BOMS = (
@@ -54,11 +55,12 @@ _YEAR = re.compile(r"(19|20)\d\d")
 _LEGACY = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "shift_jis", "gb18030", "euc_kr", "big5"]
 
 
-def detect(open_raw: Opener, name: str, options: FormatOptions) -> CsvFormat:
+def detect(open_raw: Opener, name: str, options: FormatOptions, *, whole: bool = True) -> CsvFormat:
     """The csv format of a content, as far as `options` leave it open.
 
     `open_raw` opens the bytes as they came, `name` is the file's name. Reads the whole content once if the encoding
-    is to be found, else its start. Raises `NotCsvError` for a content that is no text.
+    is to be found, else its start; that is enough too if it is UTF-8 and the `whole` is not asked for. Raises
+    `NotCsvError` for a content that is no text.
     """
     with open_raw() as raw:
         compression = compressions.detect(raw.read(10), name)
@@ -68,7 +70,10 @@ def detect(open_raw: Opener, name: str, options: FormatOptions) -> CsvFormat:
 
     with open_plain() as plain:
         head = plain.read(_SAMPLE)
-    encoding, errors = (_marked(options.encoding, head), "strict") if options.encoding else _encoding(open_plain, head)
+    if options.encoding:
+        encoding, errors = _marked(options.encoding, head), "strict"
+    else:
+        encoding, errors = _encoding(open_plain, head, whole=whole)
     skip = options.skip_lines or 0
     with open_plain() as plain:
         text = _sample_text(plain, encoding, skip)
@@ -112,7 +117,7 @@ def _marked(encoding: str, head: bytes) -> str:
     return marked if marked and marked.removesuffix("-sig") == family else encoding
 
 
-def _encoding(open_plain: Opener, head: bytes) -> tuple[str, str]:
+def _encoding(open_plain: Opener, head: bytes, *, whole: bool) -> tuple[str, str]:
     """The encoding of a content and the way to treat its errors."""
     marked = bom_encoding(head)
     if marked:
@@ -120,6 +125,8 @@ def _encoding(open_plain: Opener, head: bytes) -> tuple[str, str]:
     wide = _utf16_without_bom(head)
     if wide:
         return wide, "strict"
+    if not whole and not _utf8_errors(lambda: io.BytesIO(head.rstrip(_NOT_ASCII)))[0]:
+        return "utf-8", "strict"
     bad, good, sample = _utf8_errors(open_plain)
     if not bad:
         return "utf-8", "strict"

@@ -22,7 +22,7 @@ from csv_manager.core.keys import check_key, key_reader
 from csv_manager.core.matching import Matcher, picked
 from csv_manager.core.model import Cells, ColumnChange, RowChange
 from csv_manager.core.reading import Row, Table
-from csv_manager.core.walking import Ranges, walk
+from csv_manager.core.walking import Ranges, count_lines_between, paired, walk
 
 if TYPE_CHECKING:
     from array import array
@@ -36,12 +36,49 @@ _CANCELLED = 1 << 22
 _BATCH = 1024
 
 
-def diff(old: Table | None, new: Table, *, key: Sequence[str] = (), ignore: Sequence[str] = ()) -> ChangeSet:
+class Windows(NamedTuple):
+    """Where two contents differ that are written alike: parts of both, from the places where their rows begin."""
+
+    old: Ranges
+    new: Ranges
+    starts: tuple[int, int]
+
+
+def find_windows(old: Table, new: Table) -> Windows | None:
+    """Where two contents differ; None if they are written in different ways, so that bytes tell nothing.
+
+    Raises `TornReadError` if a file is written to meanwhile.
+    """
+    if old.columns != new.columns or not old.is_written_as(new):
+        return None
+    starts = old.start, new.start
+    windows = Windows(*walk(old.plain, new.plain, starts, new.records), starts)
+    old.plain.check()
+    new.plain.check()
+    return windows
+
+
+def whole_windows(old: Table, new: Table, windows: Windows) -> Iterator[tuple[int, int, int, int]]:
+    """Where the bytes of both differ, what stands before the rows included: low and high in old, and in new."""
+    before, after = windows.starts
+    if old.plain.read(0, before) != new.plain.read(0, after):
+        yield 0, before, 0, after
+    yield from paired(*windows)
+
+
+def diff(
+    old: Table | None,
+    new: Table,
+    *,
+    key: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    windows: Windows | None = None,
+) -> ChangeSet:
     """The change set that turns `old` into `new`; `old` None stands for no rows at all.
 
     With `key` columns, which must be unique in each content, rows are paired by them and updates are told.
-    Columns in `ignore` are not compared. Raises `UnknownColumnError`, `DuplicateKeyError`, and `TornReadError` if a
-    file is written to meanwhile.
+    Columns in `ignore` are not compared. `windows` are those of `find_windows`, if it was asked before. Raises
+    `UnknownColumnError`, `DuplicateKeyError`, and `TornReadError` if a file is written to meanwhile.
     """
     check_key(new, key)
     if old is None or not old.columns:
@@ -55,7 +92,12 @@ def diff(old: Table | None, new: Table, *, key: Sequence[str] = (), ignore: Sequ
         removed=tuple(name for name in old.columns if name not in new.columns and name not in renamed),
         renamed=renamed,
     )
-    pair = _Pair(old, new, _differing(old, new), _Projection(old, new, renamed, frozenset(ignore)))
+    pair = _Pair(
+        old,
+        new,
+        _differing(old, new, windows or find_windows(old, new)),
+        _Projection(old, new, renamed, frozenset(ignore)),
+    )
     comparison = _Keyed(pair, key) if key else _Unkeyed(pair)
     return ChangeSet(
         comparison.changes,
@@ -74,18 +116,17 @@ class _Differing(NamedTuple):
     reordered: bool = False
 
 
-def _differing(old: Table, new: Table) -> _Differing:
+def _differing(old: Table, new: Table, windows: Windows | None) -> _Differing:
     """What of two contents has to be parsed."""
-    if old.columns != new.columns or not old.is_written_as(new):
+    if windows is None:
         return _Differing(old.whole(), new.whole())
-    old_ranges, new_ranges = walk(old.plain, new.plain, (old.start, new.start), new.records)
-    reordered = False
-    if min(old_ranges.size, new_ranges.size) > _CANCELLED:
-        sides = (old.plain, old_ranges), (new.plain, new_ranges)
-        old_ranges, new_ranges, reordered = cancel(*sides, new.records)
-    old.plain.check()
+    if min(windows.old.size, windows.new.size) <= _CANCELLED:
+        if old.plain.digests:
+            count_lines_between(*windows, old.plain)
+        return _Differing(windows.old, windows.new)
+    found = _Differing(*cancel((old.plain, windows.old), (new.plain, windows.new), new.records))
     new.plain.check()
-    return _Differing(old_ranges, new_ranges, reordered)
+    return found
 
 
 class _Projection:

@@ -38,6 +38,11 @@ class UnreadableError(CsvManagerError):
 class NotCsvError(CsvManagerError):
     """The content cannot be read as CSV."""
 
+    def of(self, path: str) -> "NotCsvError":
+        """The same with the file's name in front, once."""
+        message = str(self)
+        return self if message.startswith(path) else NotCsvError(f"{path}: {message[0].lower()}{message[1:]}")
+
 
 class UnknownColumnError(CsvManagerError):
     """The file has no such column."""

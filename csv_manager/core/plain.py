@@ -1,14 +1,17 @@
 """A content as plain bytes that can be read at any place: decompressed, in an encoding that is a superset of ASCII."""
 
 import codecs
+import contextlib
 import io
 import os
 import tempfile
 import weakref
-from typing import BinaryIO, Protocol
+from abc import ABC, abstractmethod
+from typing import BinaryIO
 
 from csv_manager.core import compression as compressions
-from csv_manager.core.errors import NoRoomError, TornReadError
+from csv_manager.core.digests import Digests, count_line_ends
+from csv_manager.core.errors import NoRoomError, TornReadError, UnreadableError
 from csv_manager.core.model import CsvFormat
 from csv_manager.core.paths import os_reason
 
@@ -23,19 +26,33 @@ _ASCII = bytes(range(128)) + b"\x1b$B\\n\\x41~{"
 _UTF8 = ("utf-8", "utf-8-sig")
 
 
-class Plain(Protocol):
-    """Bytes that can be read at any place; `size` is their number."""
+class Plain(ABC):
+    """Bytes that can be read at any place; `size` is their number. `digests` are those of its slots, if known."""
 
     size: int
+    digests: Digests | None = None
 
+    @abstractmethod
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes from `offset` on, fewer only at the end."""
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - bytes that never change have nothing to check
         """Raise `TornReadError` if the bytes are no longer those that were opened."""
 
+    def count_lines(self, low: int, high: int) -> int:
+        """How many lines end between two places, neither of which is within CR LF; that is one end, as a lone CR is."""
+        count, after_cr = 0, False
+        while low < high:
+            block = self.read(low, min(_BLOCK, high - low))
+            if not block:
+                break
+            count += count_line_ends(block) - (after_cr and block.startswith(b"\n"))
+            after_cr = block.endswith(b"\r")
+            low += len(block)
+        return count
 
-class BytesPlain:
+
+class BytesPlain(Plain):
     """Bytes in memory."""
 
     def __init__(self, data: bytes) -> None:
@@ -46,11 +63,8 @@ class BytesPlain:
         """At most `size` bytes from `offset` on."""
         return self._data[offset : offset + size]
 
-    def check(self) -> None:
-        """They never change."""
 
-
-class FilePlain:
+class FilePlain(Plain):
     """The bytes of an open file, which is closed with the last reference to this."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
@@ -62,25 +76,28 @@ class FilePlain:
 
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes from `offset` on."""
-        return os.pread(self._descriptor, size, offset)
+        try:
+            return os.pread(self._descriptor, size, offset)
+        except OSError as error:
+            raise UnreadableError(f"{self._name}: {os_reason(error)}.") from error
 
     def check(self) -> None:
         """Raise `TornReadError` if the file was written to since it was opened."""
         if self._now() != self._signature:
             raise TornReadError(f"{self._name} changed while it was read; try again once it rests.")
 
-    def _now(self) -> tuple[int, int, int]:
+    def _now(self) -> tuple[int, int]:
         found = os.fstat(self._descriptor)
-        return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+        return found.st_size, found.st_mtime_ns  # another name, or none any more, changes the ctime, but no byte
 
 
-class View:
+class View(Plain):
     """A content that is read here and there, mostly near to where it was read before: a block of it is at hand."""
 
     def __init__(self, plain: Plain) -> None:
         self._plain = plain
         self._base, self._block = 0, b""
-        self.size = plain.size
+        self.size, self.digests = plain.size, plain.digests
 
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes from `offset` on."""
@@ -93,9 +110,17 @@ class View:
             start = offset - self._base
         return self._block[start : start + size]
 
-    def check(self) -> None:
+    def count_lines(self, low: int, high: int) -> int:
         """As the content."""
-        self._plain.check()
+        return self._plain.count_lines(low, high)
+
+
+class PlainStream(io.BufferedReader):
+    """A content as a stream; who can read it at any place does so in `plain`."""
+
+    def __init__(self, plain: Plain) -> None:
+        super().__init__(_Section(plain, 0, plain.size), _BUFFER)
+        self.plain = plain
 
 
 def open_plain(raw: BinaryIO, csv_format: CsvFormat, name: str) -> tuple[Plain, str]:
@@ -106,10 +131,13 @@ def open_plain(raw: BinaryIO, csv_format: CsvFormat, name: str) -> tuple[Plain, 
     """
     as_it_is = is_ascii_superset(csv_format.encoding)
     encoding = codecs.lookup(csv_format.encoding).name.removesuffix("-sig") if as_it_is else "utf-8"
-    if as_it_is and csv_format.compression is None and isinstance(getattr(raw, "raw", raw), io.FileIO):
-        return FilePlain(raw, name), encoding
+    if as_it_is and csv_format.compression is None:
+        if isinstance(raw, PlainStream):
+            return raw.plain, encoding
+        if isinstance(getattr(raw, "raw", raw), io.FileIO):
+            return FilePlain(raw, name), encoding
     with compressions.open_decompressed(raw, csv_format.compression) as stream:
-        return _kept(stream if as_it_is else _Transcoded(stream, csv_format), name), encoding
+        return kept(stream if as_it_is else _Transcoded(stream, csv_format), name), encoding
 
 
 def is_ascii_superset(encoding: str) -> bool:
@@ -158,7 +186,7 @@ class _Transcoded:
         return self._text.read(size).encode()
 
 
-def _kept(stream: "BinaryIO | _Transcoded", name: str) -> Plain:
+def kept(stream: "BinaryIO | _Transcoded", name: str) -> Plain:
     """What a stream gives, in memory if it is little, else in a file without a name."""
     blocks: list[bytes] = []
     size = 0
@@ -173,16 +201,21 @@ def _kept(stream: "BinaryIO | _Transcoded", name: str) -> Plain:
         _write(file, b"".join(blocks), name)
         while block := stream.read(_BLOCK):
             _write(file, block, name)
-        file.flush()
+        _write(file, None, name)
     except BaseException:
-        file.close()
+        with contextlib.suppress(OSError):  # of what could not be written before
+            file.close()
         raise
     return FilePlain(file, name)
 
 
-def _write(file: BinaryIO, block: bytes, name: str) -> None:
+def _write(file: BinaryIO, block: bytes | None, name: str) -> None:
+    """Write a block, or what is still in the buffer."""
     try:
-        file.write(block)
+        if block is None:
+            file.flush()
+        else:
+            file.write(block)
     except OSError as error:
         raise NoRoomError(
             f"{name}: its decompressed copy cannot be written to {tempfile.gettempdir()} ({os_reason(error)}); "

@@ -136,6 +136,8 @@ class Table:
             return open_plain(self._open_raw(), self.csv_format, self.csv_file)
         except UnicodeDecodeError as error:
             raise self._undecodable() from error
+        except NotCsvError as error:
+            raise error.of(self.csv_file) from error
 
     @functools.cached_property
     def _start(self) -> _Start:
@@ -157,7 +159,7 @@ class Table:
                     first = next(self._reader(io.StringIO(text, newline="")))
                     if not self.csv_format.header or self.csv_format.names:
                         return _Start(begin, lines, first)
-                    return _Start(place, lines + line_ends(plain, begin, place), first)
+                    return _Start(place, lines + plain.count_lines(begin, place), first)
         return _Start(plain.size, lines, [])
 
     def _is_marked(self) -> bool:
@@ -226,8 +228,11 @@ class _Sections:
         """The lines of all ranges; small ones are decoded many at a time."""
         group: list[tuple[bytes, int, int]] = []
         size, view, place = 0, View(self._plain), self._start.place
-        for low, high, window in self._ranges:
-            between = line_ends(view, place, low) if self._numbered else 0
+        known = self._ranges.lines_between
+        for part, (low, high, window) in enumerate(self._ranges):
+            between = 0
+            if self._numbered:
+                between = known[part] if known else view.count_lines(place, low)
             place = high
             if high - low > _SMALL:
                 yield from self._decoded(group, encoding, errors)
@@ -249,21 +254,6 @@ class _Sections:
         for piece, between, window in group:
             self.skipped, self.window = self.skipped + between, window
             yield from itertools.islice(lines, len(piece.splitlines()))
-
-
-def line_ends(plain: Plain | View, low: int, high: int) -> int:
-    """How many lines end between two places, neither of which is within CR LF; CR LF is one end, as is a lone CR."""
-    count, after_cr = 0, False
-    while low < high:
-        block = plain.read(low, min(_BLOCK, high - low))
-        if not block:
-            break
-        count += block.count(b"\n")
-        if after_cr or b"\r" in block:
-            count += block.count(b"\r") - block.count(b"\r\n") - (after_cr and block.startswith(b"\n"))
-            after_cr = block.endswith(b"\r")
-        low += len(block)
-    return count
 
 
 def unique_names(names: Sequence[str]) -> tuple[str, ...]:

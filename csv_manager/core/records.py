@@ -35,7 +35,7 @@ class Records:
         ahead = _AHEAD
         while low < high:
             data = plain.read(low, min(ahead, high - low))
-            if not data:
+            if len(data) < min(ahead, high - low):
                 return  # cut off meanwhile, which `check` tells
             records = self.split(data)
             if low + len(data) < high:

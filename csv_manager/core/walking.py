@@ -32,6 +32,8 @@ class Ranges:
 
     def __init__(self, *parts: tuple[int, int]) -> None:
         self._parts = array("q")
+        #: How many lines end between each part and the one before it, or the first row; none if that is not known.
+        self.lines_between: array[int] | None = None
         for low, high in parts:
             self.add(low, high)
 
@@ -64,11 +66,45 @@ def walk(old: Plain, new: Plain, starts: tuple[int, int], records: Records) -> t
     return walker.old_ranges, walker.new_ranges
 
 
+def paired(old: Ranges, new: Ranges, starts: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
+    """Both sides of each window of a walk: low and high in old, low and high in new; one may be empty."""
+    sides: dict[int, list[tuple[int, int] | None]] = {}
+    for side, ranges in enumerate((old, new)):
+        for low, high, window in ranges:
+            sides.setdefault(window, [None, None])[side] = low, high
+    at_old, at_new = starts
+    for window in sorted(sides):
+        before, after = sides[window]
+        equal = before[0] - at_old if before else after[0] - at_new if after else 0
+        low_old, low_new = at_old + equal, at_new + equal
+        at_old, at_new = before[1] if before else low_old, after[1] if after else low_new
+        yield low_old, at_old, low_new, at_new
+
+
+def count_lines_between(old: Ranges, new: Ranges, starts: tuple[int, int], plain: Plain) -> None:
+    """Note how many lines end between the windows of a walk; it is the same in both, so `plain`, the old, is asked."""
+    betweens = array("q"), array("q")
+    waiting = [0, 0]
+    at = starts[0]
+    for low_old, high_old, low_new, high_new in paired(old, new, starts):
+        lines = plain.count_lines(at, low_old)
+        at = high_old
+        for side, is_there in enumerate((low_old < high_old, low_new < high_new)):
+            waiting[side] += lines
+            if is_there:
+                betweens[side].append(waiting[side])
+                waiting[side] = 0
+    old.lines_between, new.lines_between = betweens
+
+
 class _Walker:
     """Where the walk is: at `old` and `new`, with equal bytes since a record's begin at `known`, which is in old."""
 
     def __init__(self, old: Plain, new: Plain, starts: tuple[int, int], records: Records) -> None:
-        self._old, self._new = View(old), View(new)
+        self._direct = new
+        self._digests = old.digests
+        # Slots are at hand by themselves.
+        self._old, self._new = old if old.digests else View(old), View(new)
         self._at_old, self._at_new = starts
         self._known = starts[0]
         self._records = records
@@ -88,9 +124,12 @@ class _Walker:
     def _skip_equal(self, step: int) -> bool:
         """Go on to the first byte that differs, or to the end of one; False if both are at their end."""
         while True:
+            self._skip_slots()
+            if self._digests:
+                step = min(step, self._digests.end(self._at_old) - self._at_old) or step
             one, other = self._old.read(self._at_old, step), self._new.read(self._at_new, step)
             if one != other:
-                same = _common(one, other)
+                same = common_prefix(one, other)
                 self._at_old += same
                 self._at_new += same
                 return True
@@ -99,6 +138,21 @@ class _Walker:
             self._at_old += len(one)
             self._at_new += len(one)
             step = min(step * 2, _MOST)
+
+    def _skip_slots(self) -> None:
+        """Go on over slots that both have, as their digests tell."""
+        digests = self._digests
+        number = digests.at(self._at_old) if digests else None
+        if digests is None or number is None:
+            return
+        for slot in range(number, len(digests.lengths)):
+            # A slot begins with a record, and with the same bytes before it, it does so in both.
+            self._walked += self._at_old - self._known
+            self._known = self._at_old
+            if not digests.is_slot(slot, self._direct.read(self._at_new, digests.lengths[slot])):
+                return
+            self._at_old += digests.lengths[slot]
+            self._at_new += digests.lengths[slot]
 
     def _step_back(self) -> None:
         """Go back to where a record ends in both; what was equal until here tells where."""
@@ -219,9 +273,11 @@ def _alignment(one: list[bytes], other: list[bytes]) -> tuple[int, int] | None:
     return best
 
 
-def _common(one: bytes, other: bytes) -> int:
-    """The number of bytes at the start of both that are equal; not all are."""
+def common_prefix(one: bytes, other: bytes) -> int:
+    """The number of bytes at the start of both that are equal."""
     low, high = 0, min(len(one), len(other))
+    if one[:high] == other[:high]:
+        return high
     while low < high:
         middle = (low + high + 1) // 2
         if one[low:middle] == other[low:middle]:

@@ -4,7 +4,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from groundwork.patterns import GwThreadsPattern
@@ -246,13 +245,7 @@ class CsvWatcherApplication:
             if self._store is None:
                 from csv_manager.pipeline.store import Store
 
-                settings = settings_of(self._app)
-                self._store = Store(
-                    url=str(settings["WATCHER_DATABASE_CONNECTION"]),
-                    archive=Path(settings["ARCHIVE_PATH"]).expanduser(),
-                    locks=Path(settings["APP_PATH"]).expanduser() / "locks",
-                    row_limit=settings["HISTORY_ROW_LIMIT"],
-                )
+                self._store = Store.of(settings_of(self._app))
             return self._store
 
     @property
@@ -309,7 +302,7 @@ class CsvWatcherApplication:
         watcher = self.get(csv_file, plugin)
         if watcher is not None:
             watcher.stop()
-            del self._watchers[watcher.csv_file]
+            self._watchers.pop(watcher.csv_file, None)  # the service may have seen that it is gone
 
     def get(self, csv_file: str | None = None, plugin: Any = None) -> Any:
         """The watcher of a file or None; without a file, a dictionary of all, or of all of a plugin."""

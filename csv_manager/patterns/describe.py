@@ -1,14 +1,44 @@
 """Versions and row changes in words, for people."""
 
+import itertools
 import os
+import shlex
+import shutil
+import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+import click
+
+from csv_manager.core.changes import ChangeSet
 from csv_manager.core.model import EXTRA, ColumnChange, RowChange
+from csv_manager.core.reading import Table
+from csv_manager.core.suggesting import suggest_key
+from csv_manager.patterns.csv_commands_pattern import option
 from csv_manager.patterns.output import local_time, one_line, styled
 
 _SIGNS = {"insert": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
 _LONGEST = 60
+#: The fields of a row change, in the order of a table.
+CHANGE_COLUMNS = ("csv_file", "version", "seq", "op", "key", "before", "after", "line")
+#: So many rows stand in common columns, if these are not wider than a terminal, or than this where there is none.
+_GROUP, _PLAIN_WIDTH = 200, 120
+
+
+def limit_option() -> click.Option:
+    """--limit of a command that shows rows."""
+    return option("--limit", type=click.IntRange(0), default=50, help="Rows in a table; 0 shows all.")
+
+
+def hint(old: Table, new: Table, change_set: ChangeSet) -> str | None:
+    """What to say of changes that were told without a key, where one would make updates of most of them."""
+    suggested = suggest_key(old, new, change_set)
+    if suggested is None:
+        return None
+    key, updates = suggested
+    options = " ".join(f"--key {shlex.quote(column)}" for column in key)
+    return f"Hint: {options} would tell {updates:,} of these changes as updates."
 
 
 def short_path(path: str) -> str:
@@ -19,48 +49,111 @@ def short_path(path: str) -> str:
 
 def version_line(path: str, version: Any, counts: Iterable[int], columns: ColumnChange, rows: int | None) -> str:
     """One line for one version: when, which file, which number, what happened to its rows and columns."""
-    inserted, updated, deleted = counts
     if version.status == "held":
         told = styled("held", fg="red") + ": " + one_line(version.findings[0].message.removeprefix(f"{path}: "))
     else:
-        told = " ".join(
-            styled(f"{_SIGNS[op][0]}{count:,}", fg=_SIGNS[op][1] if count else None)
-            for op, count in (("insert", inserted), ("update", updated), ("delete", deleted))
-        )
+        told = " ".join(_counts(counts))
         told += f"  {rows:,} row{'' if rows == 1 else 's'}" if rows is not None else ""
         told += f"  {one_line(columns.describe())}" if columns else ""
     return f"{local_time(version.created)}  {short_path(path)}  version {version.number}  {told}"
 
 
 def row_lines(changes: Iterable[RowChange], *, limit: int = 0, total: int = 0) -> Iterator[str]:
-    """One line for each row change, at most `limit` (0: all) of `total`."""
-    for number, change in enumerate(changes):
-        if limit and number >= limit:
-            yield f"  … and {total - limit:,} more"
-            return
-        yield row_line(change)
+    """One line for each row change, at most `limit` (0: all) of `total`, in columns where they are not too wide."""
+    shown = iter(changes)
+    left = limit or None
+    while group := list(itertools.islice(shown, _GROUP if left is None else min(left, _GROUP))):
+        yield from _grid([_pieces(change) for change in group])
+        left = None if left is None else left - len(group)
+        if left == 0:
+            break
+    if limit and total > limit:
+        yield f"  … and {total - limit:,} more"
 
 
-def row_line(change: RowChange) -> str:
-    """One row change: its sign, its key, and its cells or, of an update, those that changed."""
+def summary_line(change_set: ChangeSet) -> str:
+    """How many rows were inserted, updated and deleted, and what happened to the columns and the order."""
+    told = " ".join(_counts(change_set.counts)) if any(change_set.counts) else "no row differs"
+    told += f"  {one_line(change_set.columns.describe())}" if change_set.columns else ""
+    return told + ("  rows reordered" if change_set.reordered else "")
+
+
+class _Piece(NamedTuple):
+    """A part of a line: the column of the grid that it stands in, its text, and the text with its colours.
+
+    The first one is the sign, and its slot tells which grid the line is part of.
+    """
+
+    slot: tuple[str, str]
+    text: str
+    styled: str
+
+
+def _pieces(change: RowChange) -> list[_Piece]:
+    """A row change: its sign, its key, and its cells or, of an update, those that changed."""
     sign, colour = _SIGNS[change.op]
-    if change.op == "update" and change.before is not None and change.after is not None:
-        told = f"{_cells(change.key or {})}: " + ", ".join(_updated(change.before, change.after))
-    else:
-        told = _cells(change.after if change.before is None else change.before)
-    return "  " + styled(f"{sign} {told}", fg=colour)
+    # An update tells other columns than an insert or a delete does.
+    pieces = [_Piece(("sign", "update" if change.op == "update" else "row"), sign, styled(sign, fg=colour))]
+    if change.op != "update" or change.before is None or change.after is None:
+        row = change.after if change.before is None else change.before
+        return pieces + [_Piece(("cell", name), text, styled(text, fg=colour)) for name, text in _cells(row)]
+    pieces += [_Piece(("cell", name), text, styled(text, fg=colour)) for name, text in _cells(change.key)]
+    for name, was, value in _updated(change.before, change.after):
+        told = one_line(name), _cell(was), _cell(value)
+        marked = f"{told[0]} {styled(told[1], fg='red')} → {styled(told[2], fg='green')}"
+        pieces.append(_Piece(("change", name), "{} {} → {}".format(*told), marked))
+    return pieces
 
 
-def _updated(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+def _grid(lines: list[list[_Piece]]) -> Iterator[str]:
+    """The lines with what belongs together one below the other, if that is not too wide."""
+    widths: dict[tuple[str, str], dict[tuple[str, str], int]] = {}
+    for sign, *pieces in lines:
+        column = widths.setdefault(sign.slot, {})
+        for piece in pieces:
+            column[piece.slot] = max(column.get(piece.slot, 0), _width(piece.text))
+    aligned = {slot for slot, column in widths.items() if sum(column.values()) + 2 * len(column) + 4 <= _line_width()}
+    for sign, *pieces in lines:
+        told = {piece.slot: piece for piece in pieces}
+        padded = (
+            told[slot].styled + " " * (width - _width(told[slot].text)) if slot in told else " " * width
+            for slot, width in widths[sign.slot].items()
+        )
+        parts = padded if sign.slot in aligned else (piece.styled for piece in pieces)
+        yield f"  {sign.styled} {'  '.join(parts)}".rstrip()
+
+
+def _width(text: str) -> int:
+    """The columns of a terminal that a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(mark) else 2 if unicodedata.east_asian_width(mark) in "WF" else 1 for mark in text
+    )
+
+
+def _line_width() -> int:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _PLAIN_WIDTH
+
+
+def _counts(counts: Iterable[int]) -> Iterator[str]:
+    """+inserted ~updated -deleted."""
+    for op, count in zip(("insert", "update", "delete"), counts, strict=True):
+        sign, colour = _SIGNS[op]
+        yield styled(f"{sign}{count:,}", fg=colour if count else None)
+
+
+def _updated(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """The cells that changed: name, before, after."""
     for name, value in after.items():
         absent = None if name == EXTRA else ""
         was = before.get(name, absent if value else value)
         if was != value:
-            yield f"{one_line(name)} {_cell(was)} → {_cell(value)}"
+            yield name, was, value
 
 
-def _cells(cells: Mapping[str, Any] | None) -> str:
-    return "  ".join(f"{one_line(name)}={_cell(value)}" for name, value in (cells or {}).items())
+def _cells(cells: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    return ((name, f"{one_line(name)}={_cell(value)}") for name, value in (cells or {}).items())
 
 
 def _cell(value: Any) -> str:

@@ -2,16 +2,20 @@
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from csv_manager.archive import Archive, FileLocks, Snapshot
+from csv_manager.archive import Archive, Content, FileLocks, Snapshot
 from csv_manager.archive.archive import signature_of
+from csv_manager.archive.encoding import Window
+from csv_manager.core.changes import Counts
 from csv_manager.core.detecting import bom_encoding, detect
-from csv_manager.core.diff import diff
+from csv_manager.core.diff import diff, find_windows, whole_windows
 from csv_manager.core.errors import (
+    ArchiveError,
     CsvManagerError,
     DuplicateKeyError,
     LostRaceError,
@@ -26,15 +30,21 @@ from csv_manager.core.model import (
     CsvFormat,
     Finding,
     FormatOptions,
+    RowChange,
     Signature,
     Version,
     WatcherOptions,
 )
+from csv_manager.core.plain import PlainStream
 from csv_manager.core.reading import Table
 from csv_manager.store.catalog import Catalog
 from csv_manager.store.history import FileRecord, NewVersion, Reread
 
+log = logging.getLogger("csv_manager.recording")
+
 _ATTEMPTS = 10
+#: The head's SHA-256 and content, and the windows in which the snapshot differs from it; None where there are none.
+_Compared = tuple[tuple[str, Content] | None, Iterable[Window] | None]
 _CODES: dict[type[CsvManagerError], str] = {
     NotCsvError: "source-error",
     UnknownColumnError: "missing-label",
@@ -120,7 +130,7 @@ class Recorder:
             if head and is_head:
                 self._history.add_watcher(path, options, snapshot.signature, _reread(head, table))
                 return Outcome(path=path, number=None, status="ok", signature=snapshot.signature)
-            new = self._compare(table, options, snapshot, head, cause)
+            new, compared = self._compare(table, options, snapshot, head, cause)
         except _UNREADABLE as error:
             if store_watcher:
                 raise
@@ -128,7 +138,9 @@ class Recorder:
                 self._history.observe(path, state="held", reason=str(error), signature=snapshot.signature)
                 return Outcome(path=path, number=None, status="held", signature=snapshot.signature)
             new = _held(error, options, snapshot, head, cause)
-        self._archive.keep(snapshot)
+            self._archive.keep(snapshot)
+        else:
+            self._archive.keep(snapshot, table.records if table.plain is snapshot.plain else None, *compared)
         number = self._history.commit(
             path,
             new,
@@ -136,40 +148,38 @@ class Recorder:
             signature=snapshot.signature,
             watcher=options if store_watcher else None,
         )
+        if head and new.status == "ok" and head.sha256 != snapshot.sha256:
+            self._archive.forget_slots(head.sha256)
         return Outcome(path=path, number=number, status=new.status, signature=snapshot.signature)
 
     def _compare(
         self, table: Table, options: WatcherOptions, snapshot: Snapshot, head: Version | None, cause: str
-    ) -> NewVersion:
-        old = Table(self._opener(head.sha256), head.csv_format, table.csv_file) if head else None
-        if old is not None and head is not None:
-            old.unique.add(head.key)  # it was recorded with this key
-        change_set = diff(old, table, key=options.key, ignore=options.ignore)
-        changes = None
-        if head:
-            first = tuple(itertools.islice(change_set, self._row_limit + 1))
-            if len(first) <= self._row_limit:
-                changes = first
-        rows = table.count()
-        counts = change_set.counts if head else (rows, 0, 0)
-        return NewVersion(
-            base=head.number if head else None,
-            cause=cause,
-            status="ok",
-            sha256=snapshot.sha256,
-            size=snapshot.size,
-            rows=rows,
-            inserted=counts[0],
-            updated=counts[1],
-            deleted=counts[2],
-            columns=table.columns,
-            column_change=change_set.columns,
-            csv_format=table.csv_format,
-            key=options.key,
-            ignore=options.ignore,
-            findings=(),
-            changes=changes,
-        )
+    ) -> tuple[NewVersion, "_Compared"]:
+        """The new version, and what it can be stored as a delta to."""
+        if head is not None:
+            try:
+                return self._compare_with(head, table, options, snapshot, cause)
+            except ArchiveError as error:
+                # The head is damaged: what is new can be kept all the same, as if it were the first version.
+                log.warning("%s Version %d cannot be compared with.", error, head.number)
+        check_key(table, options.key)
+        counts = Counts(inserted=table.count())
+        return _new_version(table, options, snapshot, cause, None, counts, ColumnChange()), (None, None)
+
+    def _compare_with(
+        self, head: Version, table: Table, options: WatcherOptions, snapshot: Snapshot, cause: str
+    ) -> tuple[NewVersion, "_Compared"]:
+        content = self._archive.content(head.sha256)
+        old = Table(lambda: PlainStream(content), head.csv_format, table.csv_file)
+        old.unique.add(head.key)  # it was recorded with this key
+        windows = find_windows(old, table)
+        change_set = diff(old, table, key=options.key, ignore=options.ignore, windows=windows)
+        first = tuple(itertools.islice(change_set, self._row_limit + 1))
+        changes = first if len(first) <= self._row_limit else None
+        new = _new_version(table, options, snapshot, cause, head, change_set.counts, change_set.columns, changes)
+        if windows is None or not isinstance(content, Content) or table.plain is not snapshot.plain:
+            return new, (None, None)
+        return new, ((head.sha256, content), whole_windows(old, table, windows))
 
     def _read(self, path: str, options: WatcherOptions, snapshot: Snapshot, head: Version | None) -> Table:
         """The snapshot as a table, in the pinned csv format as long as that can be right."""
@@ -183,17 +193,17 @@ class Recorder:
             check_key(table, options.key)
         except NotCsvError as error:
             if not pinned:
-                raise _named(error, path) from error
+                raise error.of(path) from error
             try:
                 table = Table(open_raw, detect(open_raw, name, options.format), path)
                 check_key(table, options.key)
             except NotCsvError as again:
-                raise _named(again, path) from again
+                raise again.of(path) from again
         _check_ignored(table, options.ignore if head is None else ())
         return table
 
     def _opener(self, sha256: str) -> Callable[[], BinaryIO]:
-        return lambda: self._archive.open(sha256)
+        return lambda: PlainStream(self._archive.content(sha256))
 
     def _last(self, path: str) -> tuple[FileRecord | None, Version | None]:
         file = self._history.file(path)
@@ -250,6 +260,39 @@ def _with_delimiter(
     return other if 2 * len(set(other.columns) & set(head.columns)) >= len(head.columns) else table
 
 
+def _new_version(
+    table: Table,
+    options: WatcherOptions,
+    snapshot: Snapshot,
+    cause: str,
+    head: Version | None,
+    counts: Counts,
+    columns: ColumnChange,
+    changes: tuple[RowChange, ...] | None = None,
+) -> NewVersion:
+    """A version that differs from the head in these counts of rows."""
+    known = head.rows if head else 0
+    rows = table.count() if known is None else known + counts.inserted - counts.deleted
+    return NewVersion(
+        base=head.number if head else None,
+        cause=cause,
+        status="ok",
+        sha256=snapshot.sha256,
+        size=snapshot.size,
+        rows=rows,
+        inserted=counts.inserted,
+        updated=counts.updated,
+        deleted=counts.deleted,
+        columns=table.columns,
+        column_change=columns,
+        csv_format=table.csv_format,
+        key=options.key,
+        ignore=options.ignore,
+        findings=(),
+        changes=changes,
+    )
+
+
 def _held(
     error: CsvManagerError, options: WatcherOptions, snapshot: Snapshot, head: Version | None, cause: str
 ) -> NewVersion:
@@ -272,12 +315,6 @@ def _held(
         findings=(Finding(code=_CODES[type(error)], message=str(error)),),
         changes=None,
     )
-
-
-def _named(error: NotCsvError, path: str) -> NotCsvError:
-    """The error with the file's name in front, once."""
-    message = str(error)
-    return error if message.startswith(path) else NotCsvError(f"{path}: {message[0].lower()}{message[1:]}")
 
 
 def _check_ignored(table: Table, ignore: tuple[str, ...]) -> None:

@@ -2,16 +2,19 @@
 
 import datetime as dt
 import itertools
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Self
 
 from csv_manager.archive import Archive, FileLocks
 from csv_manager.core.changes import ChangeSet, Counts
 from csv_manager.core.diff import diff
 from csv_manager.core.errors import VersionNotFoundError
 from csv_manager.core.model import RowChange, Version
+from csv_manager.core.paths import identity
+from csv_manager.core.plain import PlainStream
 from csv_manager.core.reading import Table
 from csv_manager.core.versions import find_version
 from csv_manager.pipeline.recording import Recorder
@@ -58,16 +61,33 @@ class Store:
         self.locks = FileLocks(locks)
         self.recorder = Recorder(self.catalog, self.archive, self.locks, row_limit)
 
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """The store that settings tell of."""
+        return cls(
+            url=str(settings["WATCHER_DATABASE_CONNECTION"]),
+            archive=Path(settings["ARCHIVE_PATH"]).expanduser(),
+            locks=Path(settings["APP_PATH"]).expanduser() / "locks",
+            row_limit=settings["HISTORY_ROW_LIMIT"],
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def find(self, path: str) -> "File | None":
         """The file of an absolute path, if it has a history."""
         record = self.catalog.history.file(path)
         return File(self, record) if record else None
 
-    def file(self, path: str) -> "File":
-        """The file of an absolute path. Raises `VersionNotFoundError` if it has no history."""
-        found = self.find(path)
+    def file(self, path: str | os.PathLike[str]) -> "File":
+        """The history of a file, by its path or its watcher's name. Raises `VersionNotFoundError` if it has none."""
+        told = os.fspath(path)
+        found = self.find(told) or self.find(identity(told)) or self._named(told)
         if found is None:
-            raise VersionNotFoundError(f"{path} has no history; csv_watcher_add begins one.")
+            raise VersionNotFoundError(f"{told} has no history; csv_watcher_add begins one.")
         return found
 
     def files(self) -> list["File"]:
@@ -85,7 +105,13 @@ class Store:
     def purge(self, file: "File") -> None:
         """Forget a file's history, and the contents that no other version has."""
         with self.locks.hold_all():
-            self.archive.remove(self.catalog.history.purge(file.record))
+            self.catalog.history.purge(file.record)
+            self.archive.collect(self.catalog.history.contents())
+
+    def _named(self, name: str) -> "File | None":
+        """The file of a watcher's name."""
+        watchers = self.catalog.watchers.all()
+        return next((self.find(watcher.csv_file) for watcher in watchers if watcher.options.name == name), None)
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -156,4 +182,4 @@ class File:
         return iter(diff(base, self._table(version), key=version.key, ignore=version.ignore))
 
     def _table(self, version: Version) -> Table:
-        return Table(lambda: self._store.archive.open(version.sha256), version.csv_format, self.path)
+        return Table(lambda: PlainStream(self._store.archive.content(version.sha256)), version.csv_format, self.path)

@@ -216,17 +216,18 @@ class History:
             for path, when in checks.items():
                 connection.execute(update(files).where(files.c.path_sha == _sha(path)).values(last_check=when))
 
-    def purge(self, file: FileRecord) -> set[str]:
-        """Forget a file and its versions; returns the contents that no version refers to any more."""
+    def contents(self) -> set[str]:
+        """The SHA-256 of every content that a version refers to."""
+        with reading(self._engine) as connection:
+            return set(connection.execute(select(versions.c.sha256).distinct()).scalars())
+
+    def purge(self, file: FileRecord) -> None:
+        """Forget a file and its versions."""
         with writing(self._engine) as connection:
             connection.execute(update(watchers).where(watchers.c.file_id == file.id).values(file_id=None))
-            of_file = select(versions.c.sha256).where(versions.c.file_id == file.id)
-            contents = set(connection.execute(of_file).scalars())
             for table in (changes, outbox, versions):
                 connection.execute(delete(table).where(table.c.file_id == file.id))
             connection.execute(delete(files).where(files.c.id == file.id))
-            kept = connection.execute(select(versions.c.sha256).where(versions.c.sha256.in_(contents))).scalars()
-            return contents - set(kept)
 
 
 def _sha(path: str) -> str:

@@ -27,6 +27,8 @@ class Hints:
         """Start the observer; without one, scanning alone does the work."""
         from watchdog.observers import Observer
 
+        # An emitter that is stopped while it starts calls that an error.
+        logging.getLogger("watchdog.observers.inotify").addFilter(_is_no_stop)
         self._observer = Observer()
         self._observer.daemon = True
         try:
@@ -79,6 +81,10 @@ class Hints:
             # The emitter of a folder that is gone has died by itself.
             with contextlib.suppress(KeyError, OSError):
                 self._observer.unschedule(known[0])
+
+
+def _is_no_stop(record: logging.LogRecord) -> bool:
+    return "when the thread is inactive" not in str(record.msg)
 
 
 def _handler(hint: Callable[[str], None]) -> Any:

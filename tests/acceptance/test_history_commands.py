@@ -103,7 +103,7 @@ def test_a_version_that_is_not_there_is_refused(history: "Cli", which: str) -> N
 def test_show_as_a_table_tells_rows_in_words_and_can_be_limited(history: "Cli") -> None:
     lines = history("csv_history_show", "data.csv", "2").splitlines()
     assert lines[0].endswith("data.csv  version 2  +0 ~1 -0  2 rows")
-    assert lines[1:] == ["  ~ id=1: v x → X"]
+    assert lines[1:] == ["  ~ id=1  v x → X"]
     lines = history("csv_history_show", "data.csv", "1", "--limit", "1").splitlines()
     assert lines[1:] == ["  + id=1  v=x", "  … and 1 more"]
     assert len(history("csv_history_show", "data.csv", "1", "--limit", "0").splitlines()) == 3

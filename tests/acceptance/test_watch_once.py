@@ -26,7 +26,7 @@ def test_once_prints_the_rows_too_if_asked(cli: "Cli") -> None:
     cli("csv_watcher_add", "data.csv", "--key", "id")
     cli.write("data.csv", NEW)
     lines = cli("csv_watch", "--once", "--rows").splitlines()
-    assert lines[1:] == ["  ~ id=2: v y → Y", "  + id=3  v=z"]
+    assert lines[1:] == ["  ~ id=2  v y → Y", "  + id=3  v=z"]
 
 
 def test_once_resumes_a_stream_from_a_position(cli: "Cli") -> None:

@@ -54,7 +54,7 @@ def test_rows_are_told_below_their_version(data: "Cli", service: Start) -> None:
     data.write("data.csv", "id,v\n1,X\n3,a\n4,b\n")
     running.wait_told("more")
     assert running.told[0].endswith("version 2  +2 ~1 -1  3 rows")
-    assert running.told[1:] == ["  - id=2  v=y", "  ~ id=1: v x → X", "  … and 2 more"]
+    assert running.told[1:] == ["  - id=2  v=y", "  ~ id=1  v x → X", "  … and 2 more"]
     assert running.stop() == 0
 
 

@@ -27,6 +27,7 @@ ROOT = Path(__file__).parent.parent.parent
 NOUNS = (
     "watcher", "file event", "arrival", "snapshot", "row key", "change set", "version", "run", "task", "target",
     "watermark", "outbox", "audit entry", "finding", "head", "latest", "held", "csv format",
+    "record", "window",
 )  # fmt: skip
 
 
@@ -175,10 +176,41 @@ def test_the_how_tos_receiver_of_the_signal_is_told(
 
 def test_the_application_of_the_reference_starts_and_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CSV_MANAGER_HOME", str(tmp_path / "home"))
-    [code] = transcripts.blocks("docs/reference/python.rst", "python")
+    code = transcripts.plugin("docs/reference/python.rst", containing="CSV_MANAGER_APP")
     namespace: dict[str, Any] = {}
     exec(code, namespace)  # noqa: S102 - the page's own code
     assert not namespace["application"].app.csv_watcher.running
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # the sample of a file is closed by the collector
+def test_the_comparison_of_the_reference_tells_the_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.csv").write_text("id,price\n1,0.50\n2,0.70\n")
+    (tmp_path / "new.csv").write_text("id,price\n1,0.50\n2,0.65\n")
+    exec(transcripts.plugin("docs/reference/python.rst", containing="csv_manager.diff"), {})  # noqa: S102 - the page's own
+    assert capsys.readouterr().out.splitlines() == [
+        "Counts(inserted=0, updated=1, deleted=0)",
+        "update {'id': '2'} {'id': '2', 'price': '0.70'} {'id': '2', 'price': '0.65'}",
+    ]
+
+
+def test_the_history_of_the_reference_tells_versions_and_changes(
+    cli: "Cli", monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli.write("prices.csv", "id,price\n1,0.50\n2,0.70\n")
+    cli("csv_watcher_add", "prices.csv", "--key", "id")
+    cli.write("prices.csv", "id,price\n1,0.50\n2,0.65\n")
+    cli("csv_watch", "--once")
+    monkeypatch.chdir(cli.folder)
+    monkeypatch.setenv("CSV_MANAGER_HOME", str(cli.home))
+    exec(transcripts.plugin("docs/reference/python.rst", containing="open_store"), {})  # noqa: S102 - the page's own code
+    assert capsys.readouterr().out.splitlines() == [
+        "2 change 2",
+        "1 add 2",
+        "update {'id': '2', 'price': '0.70'} {'id': '2', 'price': '0.65'}",
+    ]
 
 
 def test_the_queries_of_the_reference_answer(cli: "Cli") -> None:

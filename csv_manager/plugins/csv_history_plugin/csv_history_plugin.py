@@ -12,12 +12,11 @@ from csv_manager.core.files import writing_to
 from csv_manager.core.paths import identity
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
-from csv_manager.patterns.describe import row_lines, version_line
+from csv_manager.patterns.describe import CHANGE_COLUMNS, limit_option, row_lines, version_line
 
 _VERSION_COLUMNS = (
     "version", "created", "cause", "status", "sha256", "size", "rows", "inserted", "updated", "deleted",
 )  # fmt: skip
-_CHANGE_COLUMNS = ("csv_file", "version", "seq", "op", "key", "before", "after", "line")
 
 
 class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
@@ -40,7 +39,7 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
                 click.Argument(["csv_file"], metavar="PATH"),
                 click.Argument(["version"], required=False, metavar="[VERSION]"),
                 format_option(),
-                option("--limit", type=click.IntRange(0), default=50, help="Rows in a table; 0 shows all."),
+                limit_option(),
             ],
         )
         self.commands.register(
@@ -80,7 +79,7 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
                 click.echo(line)
             return
         rows = (change.to_json(csv_file=file.path, version=found.number, seq=seq) for seq, change in enumerate(changes))
-        self.answer(rows, _CHANGE_COLUMNS, form)
+        self.answer(rows, CHANGE_COLUMNS, form)
 
     def csv_history_export(self, csv_file: str, version: str, output: str = "-") -> None:
         """Write the bytes of a version."""

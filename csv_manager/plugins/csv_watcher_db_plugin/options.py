@@ -8,8 +8,8 @@ import click
 
 from csv_manager.core.model import WatcherOptions
 from csv_manager.patterns.csv_commands_pattern import option
+from csv_manager.patterns.format_options import comparison_params, format_params, parse_format
 
-_FORMAT = ("encoding", "delimiter", "quotechar", "skip_lines")
 _TIMES = ("settle", "max_wait", "every")
 
 
@@ -23,20 +23,8 @@ def params(*, interval: float | None) -> list[click.Parameter]:
             default=interval,
             help="Seconds between two checks, the safety net under file events.",
         ),
-        option(
-            "-k",
-            "--key",
-            multiple=True,
-            metavar="COLUMN",
-            help="A key column: rows are paired by it, updates are told. May be repeated.",
-        ),
-        option("--ignore", multiple=True, metavar="COLUMN", help="A column that is not compared. May be repeated."),
-        option("--delimiter", metavar="C", help="What separates the fields: one character, or 'tab'."),
-        option("--quotechar", metavar="C", help="What fields are quoted with; empty for nothing."),
-        option("--encoding", metavar="E", help="The encoding, such as utf-8, cp1252, utf-16."),
-        option("--has-header/--no-header", "has_header", default=None, help="Whether the first row names the columns."),
-        option("--header", metavar="NAMES", help="The columns' names, with commas, of a file without a header."),
-        option("--skip-lines", type=int, metavar="N", help="Lines before the header."),
+        *comparison_params(),
+        *format_params(),
         option(
             "--settle",
             type=float,
@@ -56,14 +44,6 @@ def params(*, interval: float | None) -> list[click.Parameter]:
 
 def parse(before: WatcherOptions, given: Mapping[str, Any]) -> WatcherOptions:
     """A watcher's options with what was given on the command line. Raises `OptionError`."""
-    form: dict[str, Any] = {name: given[name] for name in _FORMAT if given.get(name) is not None}
-    if form.get("delimiter") in ("tab", "\\t"):
-        form["delimiter"] = "\t"
-    if given.get("header") is not None:
-        form["names"] = tuple(name.strip() for name in given["header"].split(",")) if given["header"] else None
-        form["header"] = None
-    if given.get("has_header") is not None:
-        form["header"] = given["has_header"]
     told: dict[str, Any] = {name: given[name] for name in _TIMES if given.get(name) is not None}
     for name in ("key", "ignore"):
         if given.get(name):
@@ -72,7 +52,7 @@ def parse(before: WatcherOptions, given: Mapping[str, Any]) -> WatcherOptions:
         told["interval"] = given["interval"]
     if given.get("name") is not None:
         told["name"] = given["name"] or None
-    return dataclasses.replace(before, format=dataclasses.replace(before.format, **form), **told)
+    return dataclasses.replace(before, format=parse_format(before.format, given), **told)
 
 
 def to_json(options: WatcherOptions) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""What `import csv_manager` offers: row changes between two contents, and the store's history."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # imported when they are needed: `import csv_manager` is nearly free
+    from csv_manager.core.changes import ChangeSet
+    from csv_manager.core.comparing import Source
+    from csv_manager.pipeline.store import Store
+
+
+def diff(
+    old: "Source",
+    new: "Source",
+    key: str | Sequence[str] | None = None,
+    *,
+    ignore: Sequence[str] = (),
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    quotechar: str | None = None,
+    header: bool | Sequence[str] | None = None,
+    skip_lines: int | None = None,
+) -> "ChangeSet":
+    """The row changes that turn `old` into `new`; each is a path, bytes, or a file object.
+
+    With `key` columns, rows are paired by them and updates are told. The csv format is found out as far as it is not
+    said; `header` may be False, or the columns' names. The change set is lazy: each iteration reads anew what differs,
+    so the files must stay as they are while it is in use.
+
+    Raises `PathNotFoundError`, `UnreadableError`, `NotCsvError`, `UnknownColumnError`, `DuplicateKeyError`,
+    `OptionError`, `TornReadError`, all of them a `CsvManagerError`.
+    """
+    from csv_manager.core.comparing import compare
+    from csv_manager.core.model import FormatOptions
+
+    names = None if header is None or isinstance(header, bool) else tuple(header)
+    options = FormatOptions(
+        encoding=encoding,
+        delimiter=delimiter,
+        quotechar=quotechar,
+        header=header if isinstance(header, bool) else None,
+        names=names,
+        skip_lines=skip_lines,
+    )
+    columns = (key,) if isinstance(key, str) else tuple(key or ())
+    return compare(old, new, key=columns, ignore=ignore, options=options).change_set
+
+
+def open_store(*config: str | os.PathLike[str]) -> "Store":
+    """The store that the command line would use, by the same settings; `config` are files as --config names them.
+
+    `open_store().file(path)` is a file's history: `versions()`, `open(version)`, `table(version)`, `changes(version)`.
+    May be used in a with statement, which closes it. Raises `ConfigurationError` and `StoreError`.
+    """
+    from csv_manager.framework.settings import load
+    from csv_manager.pipeline.store import Store
+
+    return Store.of(load([os.fspath(file) for file in config]))

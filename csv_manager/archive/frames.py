@@ -1,0 +1,102 @@
+"""Files of zstd frames that can be read one by one: zstd's seekable format.
+
+Each frame is compressed by itself and has a checksum; a table at the end, in a frame that decompressors skip, tells how
+long each is. So `zstd -d` reads such a file too. The format is that of contrib/seekable_format of zstd.
+"""
+
+import itertools
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+from csv_manager.core.errors import ArchiveError
+
+_LEVEL = 3
+_SKIPPABLE, _SEEKABLE = 0x184D2A5E, 0x8F92EAB1
+_HEADER = struct.Struct("<II")
+_ENTRY = struct.Struct("<II")
+_FOOTER = struct.Struct("<IBI")
+
+
+class FrameWriter:
+    """Writes frames, and the table at the end."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        import zstandard
+
+        self._file = file
+        self._compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+        self._entries: list[tuple[int, int]] = []
+        self.size = 0
+
+    def add(self, data: bytes) -> None:
+        """Write one frame."""
+        frame = self._compressor.compress(data)
+        self._file.write(frame)
+        self._entries.append((len(frame), len(data)))
+        self.size += len(frame)
+
+    def finish(self) -> None:
+        """Write the table."""
+        table = b"".join(itertools.starmap(_ENTRY.pack, self._entries))
+        table += _FOOTER.pack(len(self._entries), 0, _SEEKABLE)
+        self._file.write(_HEADER.pack(_SKIPPABLE, len(table)) + table)
+        self.size += _HEADER.size + len(table)
+
+
+class FrameFile:
+    """The frames of a file; it is opened for each read, so that thousands of contents hold no descriptors."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises `ArchiveError` if the file is not there or not complete."""
+        self.path = path
+        with self._open() as file:
+            self.size = file.seek(0, 2)
+            entries = self._table(file)
+        self.lengths = [length for _, length in entries]
+        self._sizes = [size for size, _ in entries]
+        self._places = list(itertools.accumulate(self._sizes, initial=0))
+
+    def read(self, number: int) -> bytes:
+        """One frame's content. Raises `ArchiveError` if it is damaged."""
+        import zstandard
+
+        try:
+            with self._open() as file:
+                file.seek(self._places[number])
+                frame = file.read(self._sizes[number])
+            data = zstandard.ZstdDecompressor().decompress(frame, max_output_size=self.lengths[number])
+        except (zstandard.ZstdError, OSError) as error:
+            raise damaged(self.path) from error
+        if len(data) != self.lengths[number]:
+            raise damaged(self.path)
+        return data
+
+    def _open(self) -> BinaryIO:
+        try:
+            return self.path.open("rb", buffering=0)
+        except OSError as error:
+            raise ArchiveError(
+                f"The archive lacks a version's content ({error.strerror}): {self.path}; restore it from a backup."
+            ) from error
+
+    def _table(self, file: BinaryIO) -> list[tuple[int, int]]:
+        """Sizes and lengths of the frames."""
+        footer_at = self.size - _FOOTER.size
+        if footer_at < 0:
+            raise damaged(self.path)
+        file.seek(footer_at)
+        count, _, magic = _FOOTER.unpack(file.read(_FOOTER.size))
+        table_at = footer_at - count * _ENTRY.size
+        if magic != _SEEKABLE or table_at < _HEADER.size:
+            raise damaged(self.path)
+        file.seek(table_at)
+        entries: list[tuple[int, int]] = list(_ENTRY.iter_unpack(file.read(count * _ENTRY.size)))
+        if sum(size for size, _ in entries) != table_at - _HEADER.size:
+            raise damaged(self.path)
+        return entries
+
+
+def damaged(path: Path) -> ArchiveError:
+    """The error that names a damaged file."""
+    return ArchiveError(f"A version's content in the archive is damaged: {path}; restore it from a backup.")

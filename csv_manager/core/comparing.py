@@ -1,0 +1,147 @@
+"""Compares two contents that no store knows: files, bytes or streams, whose csv format is found out."""
+
+import dataclasses
+import io
+import os
+import stat
+import tempfile
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import IO, BinaryIO
+
+from csv_manager.core.changes import ChangeSet
+from csv_manager.core.detecting import detect
+from csv_manager.core.diff import diff
+from csv_manager.core.errors import NotCsvError, PathNotFoundError, UnreadableError
+from csv_manager.core.model import CsvFormat, FormatOptions
+from csv_manager.core.paths import os_reason
+from csv_manager.core.reading import Table
+
+#: A path, the bytes themselves, or a file object that is read from where it stands to its end.
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | IO[str]
+
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two contents and the row changes that turn the old one into the new one."""
+
+    old: Table
+    new: Table
+    change_set: ChangeSet
+
+
+def compare(
+    old: Source,
+    new: Source,
+    *,
+    key: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    options: FormatOptions | None = None,
+) -> Comparison:
+    """The change set between two contents.
+
+    What `options` leave open of the csv format is found out for each content; whether there is a header, for both as
+    one. Raises what `diff` and `detect` raise, `PathNotFoundError` and `UnreadableError`.
+    """
+    told = options or FormatOptions()
+    sources = _Source(old, "the old content"), _Source(new, "the new content")
+    # An encoding that the first bytes and all that differs are in is right for what is equal too.
+    try:
+        return _compare(sources, told, key, ignore, whole=False)
+    except NotCsvError:
+        return _compare(sources, told, key, ignore, whole=True)
+
+
+def _compare(
+    sources: "tuple[_Source, _Source]",
+    options: FormatOptions,
+    key: Sequence[str],
+    ignore: Sequence[str],
+    *,
+    whole: bool,
+) -> Comparison:
+    old, new = (
+        _table(source, form) for source, form in zip(sources, _formats(sources, options, whole=whole), strict=True)
+    )
+    change_set = diff(old, new, key=key, ignore=ignore)
+    change_set.counts  # noqa: B018 - whatever differs is read now, and raises now if it is not in its encoding
+    return Comparison(old=old, new=new, change_set=change_set)
+
+
+def _formats(sources: "tuple[_Source, _Source]", options: FormatOptions, *, whole: bool) -> tuple[CsvFormat, CsvFormat]:
+    old, new = (source.detect(options, whole=whole) for source in sources)
+    if old.sure != new.sure:
+        # A content without rows, or with one column, tells no delimiter; the other one does.
+        sure = old if old.sure else new
+        said = dataclasses.replace(options, delimiter=sure.delimiter)
+        old, new = (
+            form if form.sure else source.detect(said, whole=whole)
+            for source, form in zip(sources, (old, new), strict=True)
+        )
+    if old.header != new.header:
+        # One row is no evidence.
+        tells = not old.header or next(_table(sources[0], old).rows(numbered=False), None) is not None
+        header = old.header if tells else new.header
+        old, new = dataclasses.replace(old, header=header), dataclasses.replace(new, header=header)
+    return old, new
+
+
+def _table(source: "_Source", csv_format: CsvFormat) -> Table:
+    return Table(source.open, csv_format, source.name)
+
+
+class _Source:
+    """A content that can be opened again and again; what can be read but once is kept in a temporary file."""
+
+    def __init__(self, source: Source, name: str) -> None:
+        self.name = name
+        self.open: Callable[[], BinaryIO]
+        if isinstance(source, (str, os.PathLike)):
+            self.name = os.fspath(source)
+            self.open = _opener(self.name)
+        elif isinstance(source, (bytes, bytearray, memoryview)):
+            data = bytes(source)
+            self.open = lambda: io.BytesIO(data)
+        else:
+            self.name = str(getattr(source, "name", name))
+            self.open = _kept(source)
+
+    def detect(self, options: FormatOptions, *, whole: bool) -> CsvFormat:
+        """The csv format. Raises `NotCsvError` with the name in front."""
+        try:
+            return detect(self.open, os.path.basename(self.name), options, whole=whole)
+        except NotCsvError as error:
+            raise error.of(self.name) from error
+
+
+def _opener(path: str) -> Callable[[], BinaryIO]:
+    """What opens a path; a pipe, which can be read but once, is read now."""
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode):
+            with open(path, "rb") as stream:
+                return _kept(stream)
+        open(path, "rb").close()
+    except FileNotFoundError:
+        raise PathNotFoundError(f"{path}: no such file.") from None
+    except OSError as error:
+        raise UnreadableError(f"{path}: {os_reason(error)}.") from error
+    return lambda: open(path, "rb")
+
+
+def _kept(stream: IO[bytes] | IO[str]) -> Callable[[], BinaryIO]:
+    """What opens a copy of all that a stream gives."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with this
+    while block := stream.read(_BLOCK):
+        file.write(block.encode() if isinstance(block, str) else block)
+    file.flush()
+
+    def reopen() -> BinaryIO:
+        file.seek(0)
+        return os.fdopen(os.dup(file.fileno()), "rb")
+
+    weakref.finalize(reopen, file.close)
+    return reopen

@@ -1,0 +1,63 @@
+"""A content cut into slots of which the digest is known, so that what did not change is told without its old bytes."""
+
+import bisect
+import itertools
+from array import array
+from collections.abc import Iterable, Sequence
+
+#: Slots are about so long, in bytes; one ends with a record.
+SLOT = 1 << 16
+
+
+class Digests:
+    """The slots of a content: lengths in bytes, lines that end in each, XXH3-128 digests under a secret seed.
+
+    Each slot begins with a record. The seed is drawn anew for each content, since XXH3 resists no one who knows it.
+    """
+
+    def __init__(self, seed: int, lengths: Sequence[int], lines: Sequence[int], digests: Sequence[bytes]) -> None:
+        self.seed = seed
+        self.lengths, self.lines, self.digests = array("Q", lengths), array("Q", lines), list(digests)
+        self.starts = array("Q", itertools.accumulate(self.lengths, initial=0))
+        self._ends = array("Q", itertools.accumulate(self.lines, initial=0))
+
+    def at(self, place: int) -> int | None:
+        """The number of the slot that begins at a place, if one does."""
+        number = bisect.bisect_left(self.starts, place)
+        return number if number < len(self.lengths) and self.starts[number] == place else None
+
+    def end(self, place: int) -> int:
+        """Where the slot ends that a place is in."""
+        return self.starts[min(bisect.bisect_right(self.starts, place), len(self.lengths))]
+
+    def is_slot(self, number: int, data: bytes) -> bool:
+        """Whether these bytes are those of a slot."""
+        return len(data) == self.lengths[number] and digest(data, self.seed) == self.digests[number]
+
+    def lines_before(self, place: int) -> tuple[int, int]:
+        """The place where the slot begins that a place is in, and the lines that end before it."""
+        number = min(bisect.bisect_right(self.starts, place) - 1, len(self.lengths))
+        return self.starts[number], self._ends[number]
+
+
+def digest(data: bytes, seed: int) -> bytes:
+    """The XXH3-128 digest of some bytes."""
+    import xxhash
+
+    return xxhash.xxh3_128_digest(data, seed)
+
+
+def digests_of(seed: int, slots: Iterable[bytes]) -> Digests:
+    """The digests of slots whose bytes are given."""
+    lengths, lines, digests = [], [], []
+    for data in slots:
+        lengths.append(len(data))
+        lines.append(count_line_ends(data))
+        digests.append(digest(data, seed))
+    return Digests(seed, lengths, lines, digests)
+
+
+def count_line_ends(data: bytes) -> int:
+    """How many lines end in bytes that neither begin nor end within CR LF; CR LF is one end, as is a lone CR."""
+    count = data.count(b"\n")
+    return count + data.count(b"\r") - data.count(b"\r\n") if b"\r" in data else count

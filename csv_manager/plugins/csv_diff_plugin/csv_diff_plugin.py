@@ -1,0 +1,71 @@
+"""The command csv_diff."""
+
+import sys
+from typing import Any
+
+import click
+
+from csv_manager.core.comparing import Comparison, Source, compare
+from csv_manager.core.errors import OptionError
+from csv_manager.core.model import FormatOptions
+from csv_manager.core.rewriting import rewriting
+from csv_manager.patterns import CsvCommandsPattern
+from csv_manager.patterns.csv_commands_pattern import format_option
+from csv_manager.patterns.describe import CHANGE_COLUMNS, hint, limit_option, row_lines, summary_line
+from csv_manager.patterns.format_options import comparison_params, format_params, parse_format
+
+
+class CsvDiffPlugin(CsvCommandsPattern):
+    """Compares two files that need not be watched."""
+
+    def activate(self) -> None:
+        """Register the command."""
+        self.commands.register(
+            "csv_diff",
+            "Show which rows differ between two files; no store is needed.\n\nRows are compared as a multiset: their "
+            "order does not count. With --key, rows are paired by it and updates are told. - is stdin. Exit code 0: no "
+            "row differs, 1: some do, 2: they cannot be compared.\n\n\b\nExample:\n"
+            "  csv_manager csv_diff old.csv new.csv --key id",
+            self.csv_diff,
+            params=[
+                click.Argument(["old"], metavar="OLD"),
+                click.Argument(["new"], metavar="NEW"),
+                *comparison_params(),
+                *format_params(),
+                format_option(),
+                limit_option(),
+            ],
+        )
+
+    def csv_diff(self, old: str, new: str, form: str = "table", limit: int = 50, **given: Any) -> int:
+        """Write the row changes between two files; 1 if there are any."""
+        if old == new == "-":
+            raise OptionError("OLD and NEW cannot both be stdin; name a file.")
+        key, ignore = (tuple(given.get(name) or ()) for name in ("key", "ignore"))
+        options = parse_format(FormatOptions(), given)
+        comparison = compare(_source(old), _source(new), key=key, ignore=ignore, options=options)
+        changes = comparison.change_set
+        if form == "table":
+            self._show(comparison, limit)
+        else:
+            rows = (change.to_json(csv_file=new, version=None, seq=seq) for seq, change in enumerate(changes))
+            self.answer(rows, CHANGE_COLUMNS, form)
+        if not key:
+            told = hint(comparison.old, comparison.new, changes)
+            if told:
+                self.say(told)
+        return 1 if changes else 0
+
+    @staticmethod
+    def _show(comparison: Comparison, limit: int) -> None:
+        changes = comparison.change_set
+        for line in row_lines(changes.unnumbered(), limit=limit, total=sum(changes.counts)):
+            click.echo(line)
+        click.echo(summary_line(changes))
+        if not any(changes.counts):
+            for told in rewriting(comparison.old, comparison.new):
+                click.echo(f"written in another way: {told}")
+
+
+def _source(name: str) -> Source:
+    return sys.stdin.buffer if name == "-" else name
