@@ -15,11 +15,11 @@ def diff(
     new: "Source",
     key: str | Sequence[str] | None = None,
     *,
-    ignore: Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
     encoding: str | None = None,
     delimiter: str | None = None,
     quotechar: str | None = None,
-    header: bool | Sequence[str] | None = None,
+    header: bool | str | Sequence[str] | None = None,
     skip_lines: int | None = None,
 ) -> "ChangeSet":
     """The row changes that turn `old` into `new`; each is a path, bytes, or a file object.
@@ -34,7 +34,7 @@ def diff(
     from csv_manager.core.comparing import compare
     from csv_manager.core.model import FormatOptions
 
-    names = None if header is None or isinstance(header, bool) else tuple(header)
+    names = None if header is None or isinstance(header, bool) else _names(header)
     options = FormatOptions(
         encoding=encoding,
         delimiter=delimiter,
@@ -43,8 +43,12 @@ def diff(
         names=names,
         skip_lines=skip_lines,
     )
-    columns = (key,) if isinstance(key, str) else tuple(key or ())
-    return compare(old, new, key=columns, ignore=ignore, options=options).change_set
+    return compare(old, new, key=_names(key or ()), ignore=_names(ignore), options=options).change_set
+
+
+def _names(names: str | Sequence[str]) -> tuple[str, ...]:
+    """One name or several."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def open_store(*config: str | os.PathLike[str]) -> "Store":

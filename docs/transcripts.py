@@ -115,6 +115,15 @@ class Session:
         self._said(self._service.end())
         self._service = None
 
+    def damage(self, name: str, version: int) -> None:
+        """Spoil what the archive holds of a version; it is not shown."""
+        versions = json.loads(self.quiet(f"csv_manager csv_history_list {name} --format json"))
+        digest = next(told["sha256"] for told in versions if told["version"] == version)
+        stored = self.home / "archive" / "objects" / digest[:2] / f"{digest[2:]}.zst"
+        content = bytearray(stored.read_bytes())
+        content[20] ^= 1
+        stored.write_bytes(content)
+
     def query(self, page: str) -> None:
         """Run the SQL of a page of the documentation on the store, and show the answers."""
         for sql in blocks(page, "sql"):
@@ -199,6 +208,19 @@ def block(language: str, text: str) -> None:
 def fruit(session: Session, name: str = "prices.csv") -> None:
     """Make the file that most transcripts begin with."""
     session.write(name, "id,fruit,price\n1,apple,0.50\n2,pear,0.70\n3,plum,0.20\n")
+
+
+@contextlib.contextmanager
+def history() -> Iterator[Session]:
+    """A session with a file that has four versions."""
+    with Session() as session:
+        fruit(session)
+        session.quiet("csv_manager csv_watcher_add prices.csv --key id")
+        edits = ("sed -i s/0.70/0.80/ prices.csv", "sed -i '$ a 4,fig,1.10' prices.csv", "sed -i /plum/d prices.csv")
+        for edit in edits:
+            session.quiet(edit)
+            session.quiet("csv_manager csv_watch --once")
+        yield session
 
 
 def tutorial_database(session: Session, *files: str) -> None:

@@ -4,8 +4,6 @@ import dataclasses
 import io
 import os
 import stat
-import tempfile
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, BinaryIO
@@ -13,15 +11,14 @@ from typing import IO, BinaryIO
 from csv_manager.core.changes import ChangeSet
 from csv_manager.core.detecting import detect
 from csv_manager.core.diff import diff
-from csv_manager.core.errors import NotCsvError, PathNotFoundError, UnreadableError
+from csv_manager.core.errors import NotCsvError, OptionError, PathNotFoundError, UnknownColumnError, UnreadableError
 from csv_manager.core.model import CsvFormat, FormatOptions
-from csv_manager.core.paths import os_reason
-from csv_manager.core.reading import Table
+from csv_manager.core.paths import os_reason, stat_regular
+from csv_manager.core.plain import PlainStream, kept
+from csv_manager.core.reading import Table, check_names
 
 #: A path, the bytes themselves, or a file object that is read from where it stands to its end.
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | IO[str]
-
-_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +44,7 @@ def compare(
     one. Raises what `diff` and `detect` raise, `PathNotFoundError` and `UnreadableError`.
     """
     told = options or FormatOptions()
-    sources = _Source(old, "the old content"), _Source(new, "the new content")
+    sources = _Source(old, "the old content", told.encoding), _Source(new, "the new content", told.encoding)
     # An encoding that the first bytes and all that differs are in is right for what is equal too.
     try:
         return _compare(sources, told, key, ignore, whole=False)
@@ -66,6 +63,7 @@ def _compare(
     old, new = (
         _table(source, form) for source, form in zip(sources, _formats(sources, options, whole=whole), strict=True)
     )
+    _check_columns(old, new, key, ignore)
     change_set = diff(old, new, key=key, ignore=ignore)
     change_set.counts  # noqa: B018 - whatever differs is read now, and raises now if it is not in its encoding
     return Comparison(old=old, new=new, change_set=change_set)
@@ -94,9 +92,9 @@ def _table(source: "_Source", csv_format: CsvFormat) -> Table:
 
 
 class _Source:
-    """A content that can be opened again and again; what can be read but once is kept in a temporary file."""
+    """A content that can be opened again and again; what can be read but once is kept."""
 
-    def __init__(self, source: Source, name: str) -> None:
+    def __init__(self, source: Source, name: str, encoding: str | None) -> None:
         self.name = name
         self.open: Callable[[], BinaryIO]
         if isinstance(source, (str, os.PathLike)):
@@ -107,7 +105,7 @@ class _Source:
             self.open = lambda: io.BytesIO(data)
         else:
             self.name = str(getattr(source, "name", name))
-            self.open = _kept(source)
+            self.open = _kept(source, self.name, encoding or "utf-8")
 
     def detect(self, options: FormatOptions, *, whole: bool) -> CsvFormat:
         """The csv format. Raises `NotCsvError` with the name in front."""
@@ -118,12 +116,13 @@ class _Source:
 
 
 def _opener(path: str) -> Callable[[], BinaryIO]:
-    """What opens a path; a pipe, which can be read but once, is read now."""
+    """What opens a path; a pipe, which can be read but once, is read now. /dev/null is an empty file."""
     try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode):
-            with open(path, "rb") as stream:
-                return _kept(stream)
+        if os.path.realpath(path) != os.devnull:
+            if stat.S_ISFIFO(os.stat(path).st_mode):
+                with open(path, "rb") as stream:
+                    return _kept(stream, path, "")
+            stat_regular(path)
         open(path, "rb").close()
     except FileNotFoundError:
         raise PathNotFoundError(f"{path}: no such file.") from None
@@ -132,16 +131,33 @@ def _opener(path: str) -> Callable[[], BinaryIO]:
     return lambda: open(path, "rb")
 
 
-def _kept(stream: IO[bytes] | IO[str]) -> Callable[[], BinaryIO]:
-    """What opens a copy of all that a stream gives."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with this
-    while block := stream.read(_BLOCK):
-        file.write(block.encode() if isinstance(block, str) else block)
-    file.flush()
+def _kept(stream: IO[bytes] | IO[str], name: str, encoding: str) -> Callable[[], BinaryIO]:
+    """What opens a copy of all that a stream gives; text is kept in an encoding."""
+    plain = kept(_Bytes(stream, encoding), name)
+    return lambda: PlainStream(plain)
 
-    def reopen() -> BinaryIO:
-        file.seek(0)
-        return os.fdopen(os.dup(file.fileno()), "rb")
 
-    weakref.finalize(reopen, file.close)
-    return reopen
+class _Bytes:
+    """A stream of bytes or of text, as bytes."""
+
+    def __init__(self, stream: IO[bytes] | IO[str], encoding: str) -> None:
+        self._stream, self._encoding = stream, encoding
+
+    def read(self, size: int) -> bytes:
+        """About `size` bytes; none at the end."""
+        block = self._stream.read(size)
+        return block.encode(self._encoding) if isinstance(block, str) else block
+
+
+def _check_columns(old: Table, new: Table, key: Sequence[str], ignore: Sequence[str]) -> None:
+    """Raise for columns that cannot be ignored, and for as many names as the first row does not have."""
+    both = set(key) & set(ignore)
+    if both:
+        raise OptionError(f"A key column cannot be ignored: {', '.join(sorted(both))}.")
+    for column in ignore:
+        if column not in (*old.columns, *new.columns) and (old.columns or new.columns):
+            raise UnknownColumnError(
+                f"Ignored column {column!r} is in neither header: {', '.join(new.columns or old.columns)}."
+            )
+    for table in (old, new):
+        check_names(table)

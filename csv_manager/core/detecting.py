@@ -194,6 +194,7 @@ def _sample_text(plain: BinaryIO, encoding: str, skip: int) -> str:
     for _ in range(skip):
         text.readline()
     sample = text.read(_SNIFF)
+    text.detach()  # whoever opened it closes it
     if len(sample) < _SNIFF:
         return sample
     cut = max(sample.rfind("\n"), sample.rfind("\r"))

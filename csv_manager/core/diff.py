@@ -81,10 +81,12 @@ def diff(
     `UnknownColumnError`, `DuplicateKeyError`, and `TornReadError` if a file is written to meanwhile.
     """
     check_key(new, key)
-    if old is None or not old.columns:
-        return _whole(new, "insert", key)
-    if not new.columns:
-        return _whole(old, "delete", key)
+    if old is None or not old.columns or not new.columns:
+        for table in (old, new):
+            if table is not None:
+                _ = table.columns
+                table.plain.check()
+        return _whole(old, "delete", key) if old is not None and old.columns else _whole(new, "insert", key)
     check_key(old, key)
     renamed = _renamed(old, new, {*key, *ignore})
     columns = ColumnChange(

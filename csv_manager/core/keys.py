@@ -75,6 +75,9 @@ def _offenders(table: Table, key: Sequence[str], hashes: set[int]) -> list[str]:
         first = lines.setdefault(value, row.line)
         if first != row.line:
             values = value if isinstance(value, tuple) else (value,)
-            named = ", ".join(f"{column}={cell!r}" for column, cell in zip(key, values, strict=True))
+            named = ", ".join(
+                f"{column if column.isprintable() else repr(column)}={cell!r}"
+                for column, cell in zip(key, values, strict=True)
+            )
             offenders.append(f"{named} in lines {first} and {row.line}")
     return offenders

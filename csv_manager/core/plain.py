@@ -7,7 +7,7 @@ import os
 import tempfile
 import weakref
 from abc import ABC, abstractmethod
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from csv_manager.core import compression as compressions
 from csv_manager.core.digests import Digests, count_line_ends
@@ -186,7 +186,14 @@ class _Transcoded:
         return self._text.read(size).encode()
 
 
-def kept(stream: "BinaryIO | _Transcoded", name: str) -> Plain:
+class Readable(Protocol):
+    """What gives bytes, one after the other."""
+
+    def read(self, size: int, /) -> bytes:
+        """About `size` bytes; none at the end."""
+
+
+def kept(stream: Readable, name: str) -> Plain:
     """What a stream gives, in memory if it is little, else in a file without a name."""
     blocks: list[bytes] = []
     size = 0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 from csv_manager.core import compression as compressions
-from csv_manager.core.errors import NotCsvError
+from csv_manager.core.errors import NotCsvError, OptionError
 from csv_manager.core.model import EXTRA, Cells, CsvFormat
 from csv_manager.core.plain import Plain, View, open_plain, stream
 from csv_manager.core.records import Records
@@ -254,6 +254,17 @@ class _Sections:
         for piece, between, window in group:
             self.skipped, self.window = self.skipped + between, window
             yield from itertools.islice(lines, len(piece.splitlines()))
+
+
+def check_names(table: Table) -> None:
+    """Raise if the columns that a user named are not as many as the first row has."""
+    names = table.csv_format.names
+    first = next(table.rows(), None) if names else None
+    if names and first and len(first.cells) != len(names):
+        raise OptionError(
+            f"{table.csv_file}: --header names {len(names)} column{'' if len(names) == 1 else 's'}, but line "
+            f"{first.line} has {len(first.cells)} fields."
+        )
 
 
 def unique_names(names: Sequence[str]) -> tuple[str, ...]:

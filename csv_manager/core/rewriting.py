@@ -24,21 +24,20 @@ def _differences(old: Table, new: Table) -> Iterator[tuple[str, str, str]]:
     yield "header", "yes" if before.header else "no", "yes" if after.header else "no"
     if old.columns != new.columns and set(old.columns) == set(new.columns):
         yield "columns", ", ".join(old.columns), ", ".join(new.columns)
-    samples = [table.plain.read(table.start, _SAMPLE) for table in (old, new)]
-    ends = [_line_end(table, sample) for table, sample in zip((old, new), samples, strict=True)]
+    ends = _line_end(old), _line_end(new)
     if all(ends):
-        yield "line ends", ends[0], ends[1]
-    yield "quotes", _quotes(old, samples[0]), _quotes(new, samples[1])
+        yield "line ends", *ends
+    yield "quotes", _quotes(old), _quotes(new)
 
 
-def _line_end(table: Table, sample: bytes) -> str:
-    """The name of the first row's line end; empty without any."""
-    first = next(iter(table.records.split(sample)), b"")
+def _line_end(table: Table) -> str:
+    """The name of the first record's line end; empty without any."""
+    first = next(iter(table.records.split(table.plain.read(0, _SAMPLE))), b"")
     found = re.search(rb"(\r\n|\n|\r)\Z", first)
     return _LINE_ENDS[found[0]] if found else ""
 
 
-def _quotes(table: Table, sample: bytes) -> str:
+def _quotes(table: Table) -> str:
     """What the first rows have quotes around."""
     quote, delimiter = (
         re.escape(mark.encode(table.encoding)) for mark in (table.csv_format.quotechar, table.csv_format.delimiter)
@@ -47,7 +46,10 @@ def _quotes(table: Table, sample: bytes) -> str:
         return "nowhere"
     field = rb"%b(?:(?!%b)[\s\S]|%b%b)*+%b" % ((quote,) * 5)
     pattern = re.compile(rb"%b(?:%b%b)*+[\r\n]*" % (field, delimiter, field))
-    records = [record for record in table.records.split(sample)[:20] if record.strip(b"\r\n")]
-    whole = records[:-1] or records
-    is_quoted = bool(whole) and all(pattern.fullmatch(record) for record in whole)
+    sample = table.plain.read(table.start, _SAMPLE)
+    records = table.records.split(sample)
+    if table.start + len(sample) < table.plain.size:
+        records = records[:-1] or records
+    rows = [record for record in records[:20] if record.strip(b"\r\n")]
+    is_quoted = bool(rows) and all(pattern.fullmatch(record) for record in rows)
     return "around every field" if is_quoted else "where needed"

@@ -17,10 +17,11 @@ _DELETES = 100_000
 _PROVABLE, _PROVEN_ROWS = 1 << 24, 1_000
 
 
-def suggest_key(old: Table, new: Table, change_set: ChangeSet) -> tuple[tuple[str, ...], int] | None:
+def suggest_key(old: Table, new: Table, change_set: ChangeSet) -> tuple[tuple[str, ...], int | None] | None:
     """The columns that would be a key, and how many updates they would make of the deletes and inserts.
 
-    One column, or a pair; None unless they make updates of most. `change_set` was made without a key.
+    One column, or a pair; None unless they make updates of most. The number is None where not all were looked at.
+    `change_set` was made without a key.
     """
     counts = change_set.counts
     if not counts.inserted or not counts.deleted or counts.deleted > _DELETES:
@@ -33,7 +34,7 @@ def suggest_key(old: Table, new: Table, change_set: ChangeSet) -> tuple[tuple[st
     for key in _candidates(shared):
         updates = _updates(*sides, key)
         if 2 * updates > max(map(len, sides)) and all(_is_key(table, key) for table in (new, old)):
-            return key, updates
+            return key, updates if max(counts) <= _SAMPLE else None
     return None
 
 

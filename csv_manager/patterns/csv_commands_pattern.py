@@ -1,11 +1,14 @@
 """Commands of a plugin, with the arguments, the output formats and the manners that csv_manager's own have."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 from groundwork.patterns import GwCommandsPattern
 
+from csv_manager.core.errors import OptionError
 from csv_manager.framework.app import prepare, settings_of
 from csv_manager.framework.settings import masked
 from csv_manager.patterns import output
@@ -44,6 +47,28 @@ class CsvCommandsPattern(GwCommandsPattern):
     def answer_one(row: Mapping[str, Any]) -> None:
         """Write one object for people, a line for each of its fields."""
         output.emit_one(row)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
+        """A function to call with how much more is done of `length`; a bar on stderr, if that is a terminal."""
+        if not sys.stderr.isatty():
+            yield lambda _: None
+            return
+        with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+            yield bar.update
+
+    def agree(self, question: str, *, yes: bool) -> bool:
+        """Whether a user agrees to what cannot be undone. Raises `OptionError` if nobody can answer."""
+        if yes:
+            return True
+        try:
+            return click.confirm(question, err=True)
+        except click.Abort as stop:
+            if not isinstance(stop.__context__, EOFError):  # Ctrl-C
+                raise
+            self.say("")
+            raise OptionError("Nothing was done: nobody answered; --yes answers.") from None
 
     @staticmethod
     def say(text: str) -> None:

@@ -168,6 +168,20 @@ class CsvWatcherPlugin:
         """
         return self._app.add(csv_file, options, missing_ok=missing_ok)
 
+    def options_of(self, csv_file: str) -> WatcherOptions:
+        """How a file is watched; of one that is not, how its head version was read."""
+        watcher = self._app.store.catalog.watchers.find(csv_file)
+        if watcher is not None:
+            told: WatcherOptions = watcher.options
+            return told
+        file = self._app.store.find(csv_file)
+        head = file.version() if file is not None and file.record.head else None
+        return WatcherOptions(key=head.key, ignore=head.ignore) if head else WatcherOptions()
+
+    def restore(self, csv_file: str, version: Any) -> Any:
+        """Put a version back in place; returns the version that this makes, None if the file holds it already."""
+        return self._app.runtime.restore(csv_file, self.options_of(csv_file), version)
+
     def each_tick(self, function: Callable[[], object]) -> None:
         """Call `function()` about twice a second and after each recording, while files are watched."""
         self._app.runtime.ticks.append(_translated(function, f"{self._plugin.name}, twice a second"))

@@ -37,8 +37,9 @@ def hint(old: Table, new: Table, change_set: ChangeSet) -> str | None:
     if suggested is None:
         return None
     key, updates = suggested
-    options = " ".join(f"--key {shlex.quote(column)}" for column in key)
-    return f"Hint: {options} would tell {updates:,} of these changes as updates."
+    options = one_line(" ".join(f"--key {shlex.quote(column)}" for column in key))
+    most = "most" if updates is None else f"{updates:,}"
+    return f"Hint: {options} would tell {most} of these changes as updates."
 
 
 def short_path(path: str) -> str:

@@ -3,13 +3,14 @@
 import dataclasses
 import itertools
 import logging
+import os
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from csv_manager.archive import Archive, Content, FileLocks, Snapshot
-from csv_manager.archive.archive import signature_of
 from csv_manager.archive.encoding import Window
 from csv_manager.core.changes import Counts
 from csv_manager.core.detecting import bom_encoding, detect
@@ -20,10 +21,11 @@ from csv_manager.core.errors import (
     DuplicateKeyError,
     LostRaceError,
     NotCsvError,
-    OptionError,
-    TornReadError,
+    PathNotFoundError,
     UnknownColumnError,
+    UnreadableError,
 )
+from csv_manager.core.files import writing_to
 from csv_manager.core.keys import check_key
 from csv_manager.core.model import (
     ColumnChange,
@@ -35,8 +37,9 @@ from csv_manager.core.model import (
     Version,
     WatcherOptions,
 )
+from csv_manager.core.paths import os_reason, stat_regular
 from csv_manager.core.plain import PlainStream
-from csv_manager.core.reading import Table
+from csv_manager.core.reading import Table, check_names
 from csv_manager.store.catalog import Catalog
 from csv_manager.store.history import FileRecord, NewVersion, Reread
 
@@ -87,18 +90,41 @@ class Recorder:
         Raises `TornReadError` if the file moves, and `UnreadableError`.
         """
         with self._locks.hold(path), self._archive.taking(path) as snapshot:
-            for _ in range(_ATTEMPTS):
-                try:
-                    return self._record(path, options, snapshot, cause=cause, store_watcher=store_watcher)
-                except LostRaceError:
-                    if signature_of(path) != snapshot.signature:
-                        raise TornReadError(f"{path} changed while it was recorded.") from None
-        raise LostRaceError(f"{path}: other processes kept recording versions of it; try again.")
+            return self._record_settled(path, options, snapshot, cause=cause, store_watcher=store_watcher)
+
+    def restore(self, path: str, options: WatcherOptions, version: Version) -> Outcome:
+        """Put a version's bytes back in place of a file; what the file holds now is recorded before.
+
+        The file is replaced at once or not at all, and what it holds then is the next version.
+        """
+        with self._locks.hold(path):
+            if os.path.exists(path):
+                with self._archive.taking(path) as snapshot:
+                    self._record_settled(path, options, snapshot, cause="change", store_watcher=False)
+            try:
+                with self._archive.open(version.sha256) as content, writing_to(path) as file:
+                    shutil.copyfileobj(content, file)
+            except OSError as error:
+                raise UnreadableError(f"{path} cannot be written: {os_reason(error)}.") from error
+            with self._archive.taking(path) as snapshot:
+                cause = f"restore:{version.number}"
+                return self._record_settled(path, options, snapshot, cause=cause, store_watcher=False)
+
+    def table(self, path: str, options: WatcherOptions) -> Table:
+        """What a file holds now, read as its next version would be."""
+        _, head = self._last(path)
+        try:
+            stat_regular(path)
+            return self._read(path, options, lambda: open(path, "rb"), head)
+        except FileNotFoundError:
+            raise PathNotFoundError(f"{path}: no such file.") from None
+        except OSError as error:
+            raise UnreadableError(f"{path}: {os_reason(error)}.") from error
 
     def check(self, path: str, options: WatcherOptions) -> None:
         """Raise what `record` would raise of a file's content for a watcher about to be stored; store nothing."""
         with self._archive.taking(path) as snapshot:
-            _check_names(self._read(path, options, snapshot, self._last(path)[1]))
+            check_names(self._read(path, options, snapshot.open, self._last(path)[1]))
 
     def reread(self, file: FileRecord, options: WatcherOptions) -> Reread | None:
         """How the head version is read with other options, so that the next one is compared with it as it is meant."""
@@ -109,8 +135,19 @@ class Recorder:
         table = Table(open_raw, detect(open_raw, Path(file.path).name, options.format), file.path)
         check_key(table, options.key)
         _check_ignored(table, options.ignore)
-        _check_names(table)
+        check_names(table)
         return _reread(head, table)
+
+    def _record_settled(
+        self, path: str, options: WatcherOptions, snapshot: Snapshot, *, cause: str, store_watcher: bool
+    ) -> Outcome:
+        """Record a snapshot, anew if another host recorded a version meanwhile."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._record(path, options, snapshot, cause=cause, store_watcher=store_watcher)
+            except LostRaceError:
+                snapshot.check()
+        raise LostRaceError(f"{path}: other processes kept recording versions of it; try again.")
 
     def _record(
         self, path: str, options: WatcherOptions, snapshot: Snapshot, *, cause: str, store_watcher: bool
@@ -124,9 +161,9 @@ class Recorder:
             return Outcome(path=path, number=None, status="ok", signature=snapshot.signature)
         try:
             # A held content that is still there is judged anew: the options may have changed.
-            table = self._read(path, options, snapshot, head)
+            table = self._read(path, options, snapshot.open, head)
             if store_watcher:
-                _check_names(table)
+                check_names(table)
             if head and is_head:
                 self._history.add_watcher(path, options, snapshot.signature, _reread(head, table))
                 return Outcome(path=path, number=None, status="ok", signature=snapshot.signature)
@@ -181,9 +218,10 @@ class Recorder:
             return new, (None, None)
         return new, ((head.sha256, content), whole_windows(old, table, windows))
 
-    def _read(self, path: str, options: WatcherOptions, snapshot: Snapshot, head: Version | None) -> Table:
-        """The snapshot as a table, in the pinned csv format as long as that can be right."""
-        open_raw = snapshot.open
+    def _read(
+        self, path: str, options: WatcherOptions, open_raw: Callable[[], BinaryIO], head: Version | None
+    ) -> Table:
+        """A content as a table, in the pinned csv format as long as that can be right."""
         name = Path(path).name
         pinned = _pinned(head, options.format, open_raw, name)
         try:
@@ -323,14 +361,3 @@ def _check_ignored(table: Table, ignore: tuple[str, ...]) -> None:
             raise UnknownColumnError(
                 f"{table.csv_file}: ignored column {column!r} is not in the header: {', '.join(table.columns)}."
             )
-
-
-def _check_names(table: Table) -> None:
-    """Raise if the columns that a user named are not as many as the first row has."""
-    names = table.csv_format.names
-    first = next(table.rows(), None) if names else None
-    if names and first and len(first.cells) != len(names):
-        raise OptionError(
-            f"{table.csv_file}: --header names {len(names)} column{'' if len(names) == 1 else 's'}, but line "
-            f"{first.line} has {len(first.cells)} fields."
-        )

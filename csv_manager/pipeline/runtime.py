@@ -22,6 +22,7 @@ from csv_manager.pipeline.delivery import Delivery
 from csv_manager.watch import Processed, Watch, WatchService, wait_settled
 
 if TYPE_CHECKING:  # they load SQLAlchemy, which a command without the store does without
+    from csv_manager.core.model import Version
     from csv_manager.pipeline.recording import Outcome
     from csv_manager.pipeline.store import Store, VersionChange
 
@@ -139,6 +140,15 @@ class Runtime:
         store = self._opened()
         self.delivery.register(store)
         outcome = store.recorder.record(path, options, cause=cause, store_watcher=store_watcher)
+        if outcome.number is not None:
+            self._tell(store, outcome)
+        return outcome
+
+    def restore(self, path: str, options: WatcherOptions, version: "Version") -> "Outcome":
+        """Put a version back in place of a file and tell of it. Raises what `Recorder.restore` raises."""
+        store = self._opened()
+        self.delivery.register(store)
+        outcome = store.recorder.restore(path, options, version)
         if outcome.number is not None:
             self._tell(store, outcome)
         return outcome

@@ -3,19 +3,21 @@
 import datetime as dt
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from csv_manager.archive import Archive, FileLocks
+from csv_manager.core.blaming import blame
 from csv_manager.core.changes import ChangeSet, Counts
+from csv_manager.core.comparing import Comparison
 from csv_manager.core.diff import diff
 from csv_manager.core.errors import VersionNotFoundError
-from csv_manager.core.model import RowChange, Version
+from csv_manager.core.model import RowChange, Version, WatcherOptions
 from csv_manager.core.paths import identity
 from csv_manager.core.plain import PlainStream
-from csv_manager.core.reading import Table
+from csv_manager.core.reading import Row, Table
 from csv_manager.core.versions import find_version
 from csv_manager.pipeline.recording import Recorder
 from csv_manager.store.catalog import Catalog
@@ -102,6 +104,12 @@ class Store:
         file = File(self, self.catalog.history.file_by_id(entry.file_id))
         return file.version_change(version)
 
+    def prune(self, file: "File", numbers: Collection[int]) -> None:
+        """Forget some versions of a file, and the contents that no other version has."""
+        with self.locks.hold_all():
+            self.catalog.history.prune(file.record, numbers)
+            self.archive.collect(self.catalog.history.contents())
+
     def purge(self, file: "File") -> None:
         """Forget a file's history, and the contents that no other version has."""
         with self.locks.hold_all():
@@ -154,6 +162,34 @@ class File:
         """The row changes of a version against the one before it; read from SQL, or from the archive."""
         return self._change_set(self.version(which))
 
+    def compare(self, old: int | str, new: int | str, options: WatcherOptions) -> Comparison:
+        """The row changes between any two versions; `file` is what is on the disk. The key is that of `options`."""
+        before, after = self._side(old, options), self._side(new, options)
+        return Comparison(old=before, new=after, change_set=diff(before, after, key=options.key, ignore=options.ignore))
+
+    def _side(self, which: int | str, options: WatcherOptions) -> Table:
+        if str(which).strip().lower() == "file":
+            return self._store.recorder.table(self.path, options)
+        version = self.version(which)
+        if version.status == "held" and not version.columns:
+            raise VersionNotFoundError(f"{self.path}: version {version.number} is held and cannot be read as CSV.")
+        return self._table(version)
+
+    def blame(
+        self, which: int | str = "head", where: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[Row, Version | None]]:
+        """Each row of a version, or those with these cells, and the version that last set it; None if it was pruned."""
+        version = self.version(which)
+        return blame(self._table(version), self._line(version), key=version.key, where=where)
+
+    def _line(self, version: Version) -> Iterator[tuple[Version, ChangeSet]]:
+        """A version and those that it came from, newest first, each with its row changes; until one was pruned."""
+        known = {found.number: found for found in self.versions()}
+        found: Version | None = version
+        while found is not None and (found.stored or found.base is None or found.base in known):
+            yield found, self._change_set(found)
+            found = known.get(found.base or 0)
+
     def version_change(self, version: Version) -> VersionChange:
         """A version as receivers get it."""
         return VersionChange(
@@ -178,7 +214,13 @@ class File:
         return ChangeSet(iterate, version.column_change, counts)
 
     def _compare(self, version: Version) -> Iterator[RowChange]:
-        base = None if version.base is None else self.table(version.base)
+        try:
+            base = None if version.base is None else self.table(version.base)
+        except VersionNotFoundError:
+            raise VersionNotFoundError(
+                f"{self.path}: the row changes of version {version.number} were against version {version.base}, "
+                "which was pruned; csv_history_diff compares it with another one."
+            ) from None
         return iter(diff(base, self._table(version), key=version.key, ignore=version.ignore))
 
     def _table(self, version: Version) -> Table:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -220,6 +220,14 @@ class History:
         """The SHA-256 of every content that a version refers to."""
         with reading(self._engine) as connection:
             return set(connection.execute(select(versions.c.sha256).distinct()).scalars())
+
+    def prune(self, file: FileRecord, numbers: Collection[int]) -> None:
+        """Forget some versions of a file, which must be neither its head nor its latest."""
+        with writing(self._engine) as connection:
+            for table in (changes, outbox, versions):
+                number = table.c.number if table is versions else table.c.version
+                for some in sorted(numbers):
+                    connection.execute(delete(table).where(table.c.file_id == file.id, number == some))
 
     def purge(self, file: FileRecord) -> None:
         """Forget a file and its versions."""

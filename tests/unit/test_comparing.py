@@ -26,7 +26,6 @@ from csv_manager.core.errors import (
 from csv_manager.core.model import ColumnChange, FormatOptions
 
 #: The sample of a file is closed by the garbage collector, which says so.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 OLD = "id,name\n1,Äpfel\n2,Birne\n"
 NEW = "id,name\n1,Äpfel\n2,Birnen\n3,Ölkürbis\n"
 CHANGES = [
@@ -114,7 +113,7 @@ def test_a_file_that_is_not_there_is_told_by_its_name(tmp_path: Path, side: int)
 def test_a_folder_is_told_as_that(tmp_path: Path) -> None:
     with pytest.raises(UnreadableError) as refused:
         csv_manager.diff(tmp_path, NEW.encode())
-    assert str(refused.value) == f"{tmp_path}: Is a directory."
+    assert str(refused.value) == f"{tmp_path}: this is a folder, no regular file."
 
 
 def test_what_is_no_csv_is_told_with_the_name_of_its_side(tmp_path: Path) -> None:
@@ -282,6 +281,7 @@ def test_what_differs_is_known_before_it_is_asked_for(tmp_path: Path) -> None:
 
 def test_a_copy_of_a_stream_is_gone_with_its_change_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("csv_manager.core.plain._IN_MEMORY", 0)
     before = len(os.listdir("/proc/self/fd"))
     change_set = csv_manager.diff(io.BytesIO(OLD.encode()), io.StringIO(NEW), "id")
     assert len(os.listdir("/proc/self/fd")) > before

@@ -182,7 +182,6 @@ def test_the_application_of_the_reference_starts_and_stops(tmp_path: Path, monke
     assert not namespace["application"].app.csv_watcher.running
 
 
-@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # the sample of a file is closed by the collector
 def test_the_comparison_of_the_reference_tells_the_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

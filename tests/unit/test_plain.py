@@ -21,7 +21,6 @@ from csv_manager.core.model import CsvFormat
 from csv_manager.core.plain import BytesPlain, FilePlain, Plain, View, is_ascii_superset, open_plain, stream
 
 #: The sample of a file is closed by the garbage collector, which says so.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 #: More than is kept in memory.
 LARGE = b"id,v\n" + b"".join(b"%d,caf\xc3\xa9 %d\n" % (number, number % 7) for number in range(150_000))
 assert len(LARGE) > 2 << 20

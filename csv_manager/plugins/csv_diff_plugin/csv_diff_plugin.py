@@ -24,7 +24,7 @@ class CsvDiffPlugin(CsvCommandsPattern):
             "csv_diff",
             "Show which rows differ between two files; no store is needed.\n\nRows are compared as a multiset: their "
             "order does not count. With --key, rows are paired by it and updates are told. - is stdin. Exit code 0: no "
-            "row differs, 1: some do, 2: they cannot be compared.\n\n\b\nExample:\n"
+            "row and no column differs, 1: some do, 2: they cannot be compared.\n\n\b\nExample:\n"
             "  csv_manager csv_diff old.csv new.csv --key id",
             self.csv_diff,
             params=[
@@ -68,4 +68,8 @@ class CsvDiffPlugin(CsvCommandsPattern):
 
 
 def _source(name: str) -> Source:
-    return sys.stdin.buffer if name == "-" else name
+    if name != "-":
+        return name
+    if sys.stdin is None:
+        raise OptionError("stdin is closed; name a file.")
+    return sys.stdin.buffer

@@ -1,22 +1,38 @@
-"""The commands csv_history_list, csv_history_show and csv_history_export."""
+"""The commands csv_history_*: what files held, what changed, who set it, and the way back."""
 
+import datetime as dt
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
-from csv_manager.core.errors import OptionError
+from csv_manager.core.blaming import is_match
+from csv_manager.core.errors import ArchiveError, OptionError, UnknownColumnError
 from csv_manager.core.files import writing_to
 from csv_manager.core.paths import identity
+from csv_manager.core.retention import Retention, parse_duration
+from csv_manager.core.rewriting import rewriting
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
-from csv_manager.patterns.describe import CHANGE_COLUMNS, limit_option, row_lines, version_line
+from csv_manager.patterns.describe import (
+    CHANGE_COLUMNS,
+    hint,
+    limit_option,
+    row_lines,
+    short_path,
+    summary_line,
+    version_line,
+)
 
 _VERSION_COLUMNS = (
     "version", "created", "cause", "status", "sha256", "size", "rows", "inserted", "updated", "deleted",
 )  # fmt: skip
+_BLAME_COLUMNS = ("csv_file", "line", "version", "created", "cause", "row")
+_VERIFY_COLUMNS = ("csv_file", "version", "sha256", "problem")
+_BLOCK = 1 << 20
+_VERSION_HELP = "VERSION is a number, head, head~N, or an ISO time for what stood then."
 
 
 class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
@@ -24,49 +40,118 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
 
     def activate(self) -> None:
         """Register the commands."""
+        path = click.Argument(["csv_file"], metavar="PATH")
+        where = option(
+            "--where", multiple=True, metavar="COLUMN=VALUE", help="Only rows with this cell. May be repeated."
+        )
         self.commands.register(
             "csv_history_list",
-            "List the versions of a file, newest first.\n\n\b\nExample:\n  csv_manager csv_history_list prices.csv",
+            "List the versions of a file, newest first.\n\nWith --where, only those that touched a row with these "
+            "cells, and what they did to it.\n\n\b\nExamples:\n  csv_manager csv_history_list prices.csv\n"
+            "  csv_manager csv_history_list prices.csv --where id=7",
             self.csv_history_list,
-            params=[path_argument(), format_option()],
+            params=[path_argument(), where, format_option()],
         )
         self.commands.register(
             "csv_history_show",
-            "Show the row changes of a version, by default the newest.\n\nVERSION is a number, head, head~N, or an "
-            "ISO time for what stood then.\n\n\b\nExample:\n  csv_manager csv_history_show prices.csv 2",
+            f"Show the row changes of a version, by default the newest.\n\n{_VERSION_HELP}\n\n\b\n"
+            "Example:\n  csv_manager csv_history_show prices.csv 2",
             self.csv_history_show,
             params=[
-                click.Argument(["csv_file"], metavar="PATH"),
+                path,
                 click.Argument(["version"], required=False, metavar="[VERSION]"),
                 format_option(),
                 limit_option(),
             ],
         )
         self.commands.register(
+            "csv_history_diff",
+            "Show the row changes between any two versions, by default those of the head.\n\n"
+            f"{_VERSION_HELP} As V1 or V2, file is what is on the disk now.\n\n\b\n"
+            "Examples:\n  csv_manager csv_history_diff prices.csv 1 head\n"
+            "  csv_manager csv_history_diff prices.csv head file",
+            self.csv_history_diff,
+            params=[
+                path,
+                click.Argument(["old"], required=False, metavar="[V1"),
+                click.Argument(["new"], required=False, metavar="V2]"),
+                format_option(),
+                limit_option(),
+            ],
+        )
+        self.commands.register(
             "csv_history_export",
-            "Write the bytes of a version, exactly as the file came.\n\nVERSION is a number, head, head~N, or an ISO "
-            "time for what stood then.\n\n\b\nExample:\n  csv_manager csv_history_export prices.csv head~1 -o old.csv",
+            f"Write the bytes of a version, exactly as the file came.\n\n{_VERSION_HELP}\n\n\b\n"
+            "Example:\n  csv_manager csv_history_export prices.csv head~1 -o old.csv",
             self.csv_history_export,
             params=[
-                click.Argument(["csv_file"], metavar="PATH"),
+                path,
                 click.Argument(["version"], metavar="VERSION"),
                 option("-o", "--output", metavar="FILE", default="-", help="Write to this file; - is stdout."),
             ],
         )
+        self.commands.register(
+            "csv_history_restore",
+            "Put a version back in place of the file.\n\nWhat the file holds now is recorded before, so nothing is "
+            f"lost; what it holds then is its next version. {_VERSION_HELP}\n\n\b\n"
+            "Example:\n  csv_manager csv_history_restore prices.csv head~1",
+            self.csv_history_restore,
+            params=[
+                path,
+                click.Argument(["version"], metavar="VERSION"),
+                option("--yes", is_flag=True, help="Do not ask."),
+                option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
+            ],
+        )
+        self.commands.register(
+            "csv_history_blame",
+            "Tell for each row of the head which version last set it, and when.\n\nNothing stands there if that "
+            "version was pruned.\n\n\b\n"
+            "Example:\n  csv_manager csv_history_blame prices.csv --where id=7",
+            self.csv_history_blame,
+            params=[path, where, format_option()],
+        )
+        self.commands.register(
+            "csv_history_prune",
+            "Forget old versions of a file.\n\nA version is kept if one of the options keeps it; the head, the latest "
+            "version and held ones always are.\n\n\b\nExample:\n"
+            "  csv_manager csv_history_prune prices.csv --keep-within 7d --keep-monthly 12",
+            self.csv_history_prune,
+            params=[
+                path_argument(),
+                option("--keep", type=int, metavar="N", help="Keep the last N versions."),
+                option("--keep-within", metavar="TIME", help="Keep those of this time: 90m, 12h, 7d, 2w."),
+                option("--keep-daily", type=int, metavar="N", help="Keep the last one of each of N days."),
+                option("--keep-monthly", type=int, metavar="N", help="Keep the last one of each of N months."),
+                option("--yes", is_flag=True, help="Do not ask."),
+                option("--dry-run", is_flag=True, help="Say what would be forgotten, and forget nothing."),
+            ],
+        )
+        self.commands.register(
+            "csv_history_verify",
+            "Read every version back, and compare it with what was recorded.\n\nWithout PATH, of all files. Exit code "
+            "1 if one does not come back byte for byte; each is named.\n\n\b\n"
+            "Example:\n  csv_manager csv_history_verify",
+            self.csv_history_verify,
+            params=[path_argument(required=False), format_option()],
+        )
 
-    def csv_history_list(self, csv_file: str | Sequence[str], form: str = "table") -> None:
-        """Write the versions of files."""
+    def csv_history_list(self, csv_file: str | Sequence[str], where: Sequence[str] = (), form: str = "table") -> None:
+        """Write the versions of files, or those that touched the rows with some cells."""
         files = [self.csv_watcher.store.file(path) for path in self.csv_watcher.known(each(csv_file))]
         several = len(files) > 1
+        first = ("csv_file",) if several else ()
+        if where:
+            self._list_touching(files, _cells(where), first, form)
+            return
         rows = (
             ({"csv_file": file.path} if several else {}) | version.summary()
             for file in files
             for version in file.versions()
         )
-        columns = (("csv_file",) if several else ()) + _VERSION_COLUMNS
         if form == "table":
             rows = (row | {"sha256": row["sha256"][:12]} for row in rows)
-        self.answer(rows, columns, form)
+        self.answer(rows, first + _VERSION_COLUMNS, form)
 
     def csv_history_show(self, csv_file: str, version: str | None = None, form: str = "table", limit: int = 50) -> None:
         """Write the row changes of a version."""
@@ -81,11 +166,35 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
         rows = (change.to_json(csv_file=file.path, version=found.number, seq=seq) for seq, change in enumerate(changes))
         self.answer(rows, CHANGE_COLUMNS, form)
 
+    def csv_history_diff(
+        self, csv_file: str, old: str | None = None, new: str | None = None, form: str = "table", limit: int = 50
+    ) -> None:
+        """Write the row changes between two versions."""
+        file = self._file(csv_file)
+        if old is not None and new is None:
+            raise OptionError(f"{old} is compared with what? Name two versions, or none for head~1 and head.")
+        options = self.csv_watcher.options_of(file.path)
+        comparison = file.compare(old or "head~1", new or "head", options)
+        changes = comparison.change_set
+        if form != "table":
+            rows = (change.to_json(csv_file=file.path, version=None, seq=seq) for seq, change in enumerate(changes))
+            self.answer(rows, CHANGE_COLUMNS, form)
+        else:
+            for line in row_lines(changes.unnumbered(), limit=limit, total=sum(changes.counts)):
+                click.echo(line)
+            click.echo(summary_line(changes))
+            if not any(changes.counts):
+                for told in rewriting(comparison.old, comparison.new):
+                    click.echo(f"written in another way: {told}")
+        suggested = None if options.key else hint(comparison.old, comparison.new, changes)
+        if suggested:
+            self.say(suggested)
+
     def csv_history_export(self, csv_file: str, version: str, output: str = "-") -> None:
         """Write the bytes of a version."""
         file = self._file(csv_file)
         if output != "-" and identity(output) == file.path:
-            raise OptionError(f"--output is the watched file {file.path} itself; choose another name.")
+            raise OptionError(f"--output is the watched file {file.path} itself; csv_history_restore puts it back.")
         if os.path.isdir(output):
             raise OptionError(f"--output {output} is a folder; name a file in it.")
         with file.open(version) as content:
@@ -99,8 +208,181 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
         if output != "-":
             self.say(f"Wrote {output}.")
 
+    def csv_history_restore(self, csv_file: str, version: str, yes: bool = False, dry_run: bool = False) -> int:
+        """Put a version back in place; 1 if that was declined."""
+        file = self._file(csv_file)
+        found = file.version(version)
+        name = short_path(file.path)
+        what = f"version {found.number} of {name}, of {found.created.astimezone():%Y-%m-%d %H:%M:%S}"
+        if dry_run:
+            click.echo(f"Would put back {what}.")
+            return 0
+        if not self.agree(f"Put back {what}?", yes=yes):
+            self.say("Nothing was changed.")
+            return 1
+        outcome = self.csv_watcher.restore(file.path, found)
+        made = f"; it is version {outcome.number} now" if outcome.number else "; the file held it already"
+        held = ", and held" if outcome.status == "held" else ""
+        click.echo(f"Put back version {found.number} of {name}{made}{held}.")
+        return 0
+
+    def csv_history_blame(self, csv_file: str, where: Sequence[str] = (), form: str = "table") -> None:
+        """Write for each row of the head the version that last set it."""
+        file = self._file(csv_file)
+        cells = _cells(where)
+        table = file.table()
+        _check_columns(file.path, cells, table.columns)
+        told = (
+            {
+                "csv_file": file.path,
+                "line": row.line,
+                "version": version.number if version else None,
+                "created": version.created if version else None,
+                "cause": version.cause if version else None,
+                "row": table.mapping(row.cells),
+            }
+            for row, version in file.blame(where=cells)
+        )
+        if form != "table":
+            self.answer(told, _BLAME_COLUMNS, form)
+            return
+        columns = [f"row.{name}" for name in table.columns]
+        names = dict(zip(columns, table.columns, strict=True))
+        rows = (row | {column: row["row"].get(name) for column, name in names.items()} for row in told)
+        self.answer(rows, ["version", "created", "line", *columns], form, empty="No row has these cells.")
+
+    def csv_history_prune(
+        self,
+        csv_file: str | Sequence[str],
+        keep: int | None = None,
+        keep_within: str | None = None,
+        keep_daily: int | None = None,
+        keep_monthly: int | None = None,
+        yes: bool = False,
+        dry_run: bool = False,
+    ) -> int:
+        """Forget old versions; 1 if that was declined."""
+        within = None if keep_within is None else parse_duration(keep_within)
+        retention = Retention(keep=keep, within=within, daily=keep_daily, monthly=keep_monthly)
+        now = dt.datetime.now(dt.UTC)
+        store = self.csv_watcher.store
+        doomed = {}
+        for path in self.csv_watcher.known(each(csv_file)):
+            file = store.file(path)
+            versions = file.versions()
+            kept = retention.kept(versions, now) | {file.record.head, file.record.latest}
+            doomed[path] = [
+                version.number for version in versions if version.number not in kept and version.status != "held"
+            ]
+        count = sum(map(len, doomed.values()))
+        if dry_run or not count:
+            for path, numbers in doomed.items():
+                told = ", ".join(map(str, sorted(numbers))) or "none"
+                name = short_path(path)
+                click.echo(f"Would forget of {name}: {told}." if dry_run else f"{name}: nothing to forget.")
+            return 0
+        if not self.agree(f"Forget {count:,} version{'' if count == 1 else 's'}, for good?", yes=yes):
+            self.say("Nothing was forgotten.")
+            return 1
+        with self.progress("Forgetting", len(doomed)) as done:
+            for path, numbers in doomed.items():
+                if numbers:
+                    store.prune(store.file(path), numbers)
+                click.echo(f"Forgot {len(numbers):,} version{'' if len(numbers) == 1 else 's'} of {short_path(path)}.")
+                done(1)
+        return 0
+
+    def csv_history_verify(self, csv_file: str | Sequence[str] = (), form: str = "table") -> int:
+        """Read every version back; 1 if one is not what was recorded."""
+        store = self.csv_watcher.store
+        paths = self.csv_watcher.known(each(csv_file)) if csv_file else None
+        files = [store.file(path) for path in paths] if paths is not None else store.files()
+        versions = [(file, version) for file in files for version in file.versions()]
+        problems = []
+        seen: dict[str, str | None] = {}
+        with self.progress("Verifying", sum(version.size for _, version in versions)) as done:
+            for file, version in versions:
+                if version.sha256 not in seen:
+                    seen[version.sha256] = _problem(file, version)
+                done(version.size)
+                if seen[version.sha256]:
+                    told = (file.path, version.number, version.sha256, seen[version.sha256])
+                    problems.append(dict(zip(_VERIFY_COLUMNS, told, strict=True)))
+        if form != "table" or problems:
+            self.answer(problems, _VERIFY_COLUMNS, form)
+        told_files = f"{len(files):,} file{'' if len(files) == 1 else 's'}"
+        many = f"{len(versions):,} version{'' if len(versions) == 1 else 's'} of {told_files}"
+        self.say(f"Read back {many}: {f'{len(problems):,} damaged' if problems else 'all as they were recorded'}.")
+        return 1 if problems else 0
+
+    def _list_touching(self, files: Sequence[Any], cells: Mapping[str, str], first: Sequence[str], form: str) -> None:
+        """Write the versions that touched rows with some cells, and how."""
+        for file in files:
+            _check_columns(file.path, cells, [name for version in file.versions() for name in version.columns])
+        touching = ((file, version, changes) for file in files for version, changes in _touching(file, cells))
+        if form == "table":
+            for file, version, changes in touching:
+                counts = [sum(change.op == op for _, change in changes) for op in ("insert", "update", "delete")]
+                click.echo(version_line(file.path, version, counts, version.column_change, version.rows))
+                for line in row_lines(change for _, change in changes):
+                    click.echo(line)
+            return
+        rows = (
+            ({"csv_file": file.path} if first else {})
+            | version.summary()
+            | {"changes": [_told(file, version, seq, change) for seq, change in changes]}
+            for file, version, changes in touching
+        )
+        self.answer(rows, (*first, *_VERSION_COLUMNS, "changes"), form)
+
     def _file(self, csv_file: str) -> Any:
         paths = self.csv_watcher.known([csv_file])
         if len(paths) > 1:
             raise OptionError(f"{csv_file} stands for {len(paths)} files; name one.")
         return self.csv_watcher.store.file(paths[0])
+
+
+def _cells(where: Sequence[str]) -> dict[str, str]:
+    """COLUMN=VALUE as a mapping."""
+    cells = {}
+    for text in where:
+        column, mark, value = text.partition("=")
+        if not mark or not column:
+            raise OptionError(f"--where is COLUMN=VALUE, not {text!r}.")
+        cells[column] = value
+    return cells
+
+
+def _check_columns(path: str, cells: Mapping[str, str], columns: Sequence[str]) -> None:
+    for column in cells:
+        if column not in columns:
+            raise UnknownColumnError(f"{path}: there is no column {column!r}: {', '.join(dict.fromkeys(columns))}.")
+
+
+def _touching(file: Any, cells: Mapping[str, str]) -> Iterator[tuple[Any, list[tuple[int, Any]]]]:
+    """The versions of a file that touched rows with some cells, newest first, and what they did."""
+    for version in file.versions():
+        if version.status != "held":
+            changes = [
+                (seq, change)
+                for seq, change in enumerate(file.changes(version.number))
+                if is_match(change.before, cells) or is_match(change.after, cells)
+            ]
+            if changes:
+                yield version, changes
+
+
+def _told(file: Any, version: Any, seq: int, change: Any) -> Any:
+    return change.to_json(csv_file=file.path, version=version.number, seq=seq)
+
+
+def _problem(file: Any, version: Any) -> str | None:
+    """Why a version does not come back, if it does not."""
+    try:
+        with file.open(version.number) as content:
+            size = 0
+            while block := content.read(_BLOCK):
+                size += len(block)
+    except ArchiveError as error:
+        return str(error)
+    return None if size == version.size else f"{size:,} bytes came back where {version.size:,} were recorded."

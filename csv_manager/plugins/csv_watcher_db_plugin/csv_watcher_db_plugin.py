@@ -185,16 +185,9 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             for path in paths:
                 click.echo(f"Would delete the watcher {'and the history ' if purge else ''}of {short_path(path)}.")
             return 0
-        if purge and not yes:
+        if purge:
             many = short_path(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
-            try:
-                agreed = click.confirm(f"Delete the whole history of {many}?", err=True)
-            except click.Abort as stop:
-                if not isinstance(stop.__context__, EOFError):  # Ctrl-C
-                    raise
-                self.say("")
-                raise OptionError("Nothing was deleted: nobody answered; --yes answers.") from None
-            if not agreed:
+            if not self.agree(f"Delete the whole history of {many}?", yes=yes):
                 self.say("Nothing was deleted.")
                 return 1
         for path in paths:
