@@ -62,14 +62,20 @@ class Content(Plain):
         fits = digests is not None and list(digests.lengths) == [slot.length for slot in slots]
         self.digests = digests if fits else None
         self._at_hand: dict[int, bytes] = {}
+        #: The slot that was read last, and where it begins.
+        self._low, self._last = 0, b""
 
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes from `offset` on. Raises `ArchiveError` if what they are made of is damaged."""
+        low = offset - self._low
+        if low >= 0 and low + size <= len(self._last):
+            return self._last[low : low + size]
         parts = []
         while size > 0 and offset < self.size:
             number = bisect.bisect_right(self.starts, offset) - 1
-            low = offset - self.starts[number]
-            part = self.slot(number)[low : low + size]
+            self._low, self._last = self.starts[number], self.slot(number)
+            low = offset - self._low
+            part = self._last[low : low + size]
             parts.append(part)
             offset += len(part)
             size -= len(part)

@@ -5,7 +5,9 @@ long each is. So `zstd -d` reads such a file too. The format is that of contrib/
 """
 
 import itertools
+import os
 import struct
+import weakref
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,14 +47,24 @@ class FrameWriter:
 
 
 class FrameFile:
-    """The frames of a file; it is opened for each read, so that thousands of contents hold no descriptors."""
+    """The frames of a file, which is closed with the last reference to this."""
 
     def __init__(self, path: Path) -> None:
         """Raises `ArchiveError` if the file is not there or not complete."""
+        import zstandard
+
         self.path = path
-        with self._open() as file:
-            self.size = file.seek(0, 2)
-            entries = self._table(file)
+        self._decompressor = zstandard.ZstdDecompressor()
+        try:
+            file = path.open("rb", buffering=0)
+        except OSError as error:
+            raise ArchiveError(
+                f"The archive lacks a version's content ({error.strerror}): {path}; restore it from a backup."
+            ) from error
+        weakref.finalize(self, file.close)
+        self._descriptor = file.fileno()
+        self.size = file.seek(0, 2)
+        entries = self._table(file)
         self.lengths = [length for _, length in entries]
         self._sizes = [size for size, _ in entries]
         self._places = list(itertools.accumulate(self._sizes, initial=0))
@@ -62,23 +74,13 @@ class FrameFile:
         import zstandard
 
         try:
-            with self._open() as file:
-                file.seek(self._places[number])
-                frame = file.read(self._sizes[number])
-            data = zstandard.ZstdDecompressor().decompress(frame, max_output_size=self.lengths[number])
+            frame = os.pread(self._descriptor, self._sizes[number], self._places[number])
+            data = self._decompressor.decompress(frame, max_output_size=self.lengths[number])
         except (zstandard.ZstdError, OSError) as error:
             raise damaged(self.path) from error
         if len(data) != self.lengths[number]:
             raise damaged(self.path)
         return data
-
-    def _open(self) -> BinaryIO:
-        try:
-            return self.path.open("rb", buffering=0)
-        except OSError as error:
-            raise ArchiveError(
-                f"The archive lacks a version's content ({error.strerror}): {self.path}; restore it from a backup."
-            ) from error
 
     def _table(self, file: BinaryIO) -> list[tuple[int, int]]:
         """Sizes and lengths of the frames."""

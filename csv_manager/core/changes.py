@@ -52,7 +52,7 @@ class ChangeSet:
 
     @property
     def reordered(self) -> bool:
-        """Whether rows that did not change stand in another order; found by one pass over what differs."""
+        """Whether rows that did not change stand in another order, also to blank lines; read from what differs."""
         if callable(self._is_reordered):
             self._is_reordered = self._is_reordered()
         return self._is_reordered

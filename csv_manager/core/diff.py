@@ -22,7 +22,7 @@ from csv_manager.core.keys import check_key, key_reader
 from csv_manager.core.matching import Matcher, picked
 from csv_manager.core.model import Cells, ColumnChange, RowChange
 from csv_manager.core.reading import Row, Table
-from csv_manager.core.walking import Ranges, count_lines_between, paired, walk
+from csv_manager.core.walking import Ranges, paired, walk
 
 if TYPE_CHECKING:
     from array import array
@@ -123,8 +123,6 @@ def _differing(old: Table, new: Table, windows: Windows | None) -> _Differing:
     if windows is None:
         return _Differing(old.whole(), new.whole())
     if min(windows.old.size, windows.new.size) <= _CANCELLED:
-        if old.plain.digests:
-            count_lines_between(*windows, old.plain)
         return _Differing(windows.old, windows.new)
     found = _Differing(*cancel((old.plain, windows.old), (new.plain, windows.new), new.records))
     new.plain.check()

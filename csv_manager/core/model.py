@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, NamedTuple, Self
 
 from csv_manager.core.errors import OptionError
+from csv_manager.core.retention import Retention
 
 Op = Literal["insert", "update", "delete"]
 Cells = Mapping[str, "str | list[str] | None"]
@@ -124,6 +125,7 @@ class WatcherOptions:
     max_wait: float | None = None
     every: float | None = None
     name: str | None = None
+    retention: Retention | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.interval, bool) or not isinstance(self.interval, (int, float)):

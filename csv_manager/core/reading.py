@@ -228,11 +228,9 @@ class _Sections:
         """The lines of all ranges; small ones are decoded many at a time."""
         group: list[tuple[bytes, int, int]] = []
         size, view, place = 0, View(self._plain), self._start.place
-        known = self._ranges.lines_between
         for part, (low, high, window) in enumerate(self._ranges):
-            between = 0
-            if self._numbered:
-                between = known[part] if known else view.count_lines(place, low)
+            known = self._ranges.lines_between(part) if self._numbered else 0
+            between = view.count_lines(place, low) if known is None else known
             place = high
             if high - low > _SMALL:
                 yield from self._decoded(group, encoding, errors)
@@ -240,7 +238,7 @@ class _Sections:
                 self.skipped, self.window = self.skipped + between, window
                 yield from io.TextIOWrapper(stream(self._plain, low, high), encoding, errors, newline="")
                 continue
-            piece = view.read(low, high - low)
+            piece = self._ranges.data(part) or view.read(low, high - low)
             group.append((piece, between, window))
             size += len(piece)
             if size > _BLOCK or piece.endswith(b"\r"):  # which a line feed behind it would not leave a line end

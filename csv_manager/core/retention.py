@@ -4,9 +4,12 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from csv_manager.core.errors import OptionError
-from csv_manager.core.model import Version
+
+if TYPE_CHECKING:
+    from csv_manager.core.model import Version
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -30,7 +33,22 @@ class Retention:
             if value is not None and value < 1:
                 raise OptionError(f"{option} must be 1 or more, not {value}.")
 
-    def kept(self, versions: Sequence[Version], now: dt.datetime) -> set[int]:
+    def describe(self) -> str:
+        """The rules in a few words."""
+        rules = (
+            (f"the last {self.keep}", self.keep),
+            (f"those of {(self.within or 0) / 3600:g} hours", self.within),
+            (f"one of each of {self.daily} days", self.daily),
+            (f"one of each of {self.monthly} months", self.monthly),
+        )
+        return ", ".join(rule for rule, said in rules if said is not None)
+
+    def doomed(self, versions: "Sequence[Version]", now: dt.datetime, *, head: int, latest: int) -> list[int]:
+        """The numbers of the versions (newest first) to forget; never the head, the latest or a held one."""
+        kept = self.kept(versions, now) | {head, latest}
+        return [version.number for version in versions if version.number not in kept and version.status != "held"]
+
+    def kept(self, versions: "Sequence[Version]", now: dt.datetime) -> set[int]:
         """The numbers of the versions (newest first) to keep; days and months are those of the local time."""
         numbers = {version.number for version in versions[: self.keep or 0]}
         if self.within is not None:
@@ -41,7 +59,7 @@ class Retention:
         return numbers
 
 
-def _newest(versions: Iterable[Version], period: Callable[[dt.datetime], object], count: int) -> set[int]:
+def _newest(versions: "Iterable[Version]", period: Callable[[dt.datetime], object], count: int) -> set[int]:
     """The newest version of each of the last periods that have one."""
     found: dict[object, int] = {}
     for version in versions:

@@ -22,29 +22,41 @@ _SEARCHES = (1 << 10, 1 << 13, 1 << 17, 1 << 21)
 _BACK = (1 << 12, 1 << 15, 1 << 18, 1 << 22)
 #: After so many windows, walking goes on only while they make up at most this share of what was walked.
 _MANY, _SHARE = 1000, 16
+#: The bytes of the windows of one side are kept up to so many.
+_AT_HAND = 1 << 22
 
 
 class Ranges:
     """Parts of a content in their order, from a record's begin to a record's end each.
 
-    A part is (low, high, window): places in bytes, and the number of the window that it belongs to.
+    A part is (low, high, window): places in bytes, and the number of the window that it belongs to. The bytes of the
+    parts are at hand as long as they are few, and how many lines end between a part and the one before it, or the first
+    row, is known if it was told for each.
     """
 
     def __init__(self, *parts: tuple[int, int]) -> None:
         self._parts = array("q")
-        #: How many lines end between each part and the one before it, or the first row; none if that is not known.
-        self.lines_between: array[int] | None = None
+        self._lines = array("q")
+        self._pieces: list[bytes] = []
+        self._at_hand = 0
         for low, high in parts:
             self.add(low, high)
 
-    def add(self, low: int, high: int, window: int = 0) -> None:
+    def add(
+        self, low: int, high: int, window: int = 0, *, data: bytes | None = None, lines_between: int | None = None
+    ) -> None:
         """Add a part behind the last one."""
         if low == high:
             return
-        if self._parts and self._parts[-2] == low and self._parts[-1] == window:
+        if data is None and self._parts and self._parts[-2] == low and self._parts[-1] == window:
             self._parts[-2] = high
-        else:
-            self._parts.extend((low, high, window))
+            return
+        self._parts.extend((low, high, window))
+        if lines_between is not None:
+            self._lines.append(lines_between)
+        self._at_hand += high - low
+        if data is not None and self._at_hand <= _AT_HAND:
+            self._pieces.append(data)
 
     def __iter__(self) -> Iterator[tuple[int, int, int]]:
         parts = iter(self._parts)
@@ -57,6 +69,14 @@ class Ranges:
     def size(self) -> int:
         """The number of bytes in them."""
         return sum(self._parts[1::3]) - sum(self._parts[::3])
+
+    def data(self, part: int) -> bytes | None:
+        """The bytes of a part, if they are at hand."""
+        return self._pieces[part] if part < len(self._pieces) else None
+
+    def lines_between(self, part: int) -> int | None:
+        """How many lines end between a part and the one before it, if that is known."""
+        return self._lines[part] if len(self._lines) == len(self) else None
 
 
 def walk(old: Plain, new: Plain, starts: tuple[int, int], records: Records) -> tuple[Ranges, Ranges]:
@@ -81,22 +101,6 @@ def paired(old: Ranges, new: Ranges, starts: tuple[int, int]) -> Iterator[tuple[
         yield low_old, at_old, low_new, at_new
 
 
-def count_lines_between(old: Ranges, new: Ranges, starts: tuple[int, int], plain: Plain) -> None:
-    """Note how many lines end between the windows of a walk; it is the same in both, so `plain`, the old, is asked."""
-    betweens = array("q"), array("q")
-    waiting = [0, 0]
-    at = starts[0]
-    for low_old, high_old, low_new, high_new in paired(old, new, starts):
-        lines = plain.count_lines(at, low_old)
-        at = high_old
-        for side, is_there in enumerate((low_old < high_old, low_new < high_new)):
-            waiting[side] += lines
-            if is_there:
-                betweens[side].append(waiting[side])
-                waiting[side] = 0
-    old.lines_between, new.lines_between = betweens
-
-
 class _Walker:
     """Where the walk is: at `old` and `new`, with equal bytes since a record's begin at `known`, which is in old."""
 
@@ -106,7 +110,8 @@ class _Walker:
         # Slots are at hand by themselves.
         self._old, self._new = old if old.digests else View(old), View(new)
         self._at_old, self._at_new = starts
-        self._known = starts[0]
+        self._known = self._counted = starts[0]
+        self._lines = [0, 0]
         self._records = records
         self._run = self._walked = self._differing = self._windows = 0
         self.old_ranges, self.new_ranges = Ranges(), Ranges()
@@ -180,16 +185,14 @@ class _Walker:
             ends = self._at_old + search >= self._old.size, self._at_new + search >= self._new.size
             one = self._split(self._old.read(self._at_old, search), final=ends[0])
             other = self._split(self._new.read(self._at_new, search), final=ends[1])
-            equal = sum(1 for _ in itertools.takewhile(bool, map(operator.eq, one, other)))
-            found = _alignment(one[equal:], other[equal:])
-            if found is not None:
+            if one and other and one[0] == other[0]:
+                # The walk went back further than it had to.
+                equal = sum(1 for _ in itertools.takewhile(bool, map(operator.eq, one, other)))
                 self._step_over(sum(map(len, one[:equal])))
-                self._add(
-                    *(
-                        sum(map(len, side[equal : equal + place]))
-                        for side, place in zip((one, other), found, strict=True)
-                    )
-                )
+                one, other = one[equal:], other[equal:]
+            found = _alignment(one, other)
+            if found is not None:
+                self._add(b"".join(one[: found[0]]), b"".join(other[: found[1]]))
                 return True
             if all(ends):
                 break
@@ -218,7 +221,8 @@ class _Walker:
         else:
             begin = tail
         kept = tail - begin
-        self._add(self._old.size - self._at_old - kept, self._new.size - self._at_new - kept)
+        sizes = self._old.size - self._at_old - kept, self._new.size - self._at_new - kept
+        self._add_window(*sizes)
 
     def _common_tail(self) -> int:
         """How many bytes both have in common at their end."""
@@ -240,15 +244,29 @@ class _Walker:
             for plain, start in ((self._old, self._at_old), (self._new, self._at_new))
         )
 
-    def _add(self, old: int, new: int) -> None:
+    def _add(self, old: bytes, new: bytes) -> None:
+        """Add a window with these bytes, and stand behind it."""
+        self._add_window(len(old), len(new), old, new)
+
+    def _add_window(self, old: int, new: int, old_data: bytes | None = None, new_data: bytes | None = None) -> None:
         """Add a window of so many bytes, and stand behind it."""
-        self.old_ranges.add(self._at_old, self._at_old + old, self._windows)
-        self.new_ranges.add(self._at_new, self._at_new + new, self._windows)
+        old_lines, new_lines = self._count_lines()
+        self.old_ranges.add(self._at_old, self._at_old + old, self._windows, data=old_data, lines_between=old_lines)
+        self.new_ranges.add(self._at_new, self._at_new + new, self._windows, data=new_data, lines_between=new_lines)
+        self._lines = [0 if old else self._lines[0], 0 if new else self._lines[1]]
         self._at_old += old
         self._at_new += new
-        self._known = self._at_old
+        self._known = self._counted = self._at_old
         self._windows += 1
         self._differing += old + new
+
+    def _count_lines(self) -> tuple[int, int] | tuple[None, None]:
+        """The lines since the last window of each side, counted now if slots tell most of them."""
+        if self._digests is None:
+            return None, None
+        lines = self._old.count_lines(self._counted, self._at_old)
+        self._lines = [before + lines for before in self._lines]
+        return self._lines[0], self._lines[1]
 
 
 def _alignment(one: list[bytes], other: list[bytes]) -> tuple[int, int] | None:

@@ -157,6 +157,10 @@ class CsvWatcherPlugin:
         """Tell receivers what they were not told yet; False if one failed."""
         return self._app.runtime.deliver()
 
+    def prune(self) -> None:
+        """Forget the versions that the watchers' retention does not keep; done by itself while files are watched."""
+        self._app.runtime.prune()
+
     def failed(self) -> frozenset[str]:
         """The files that could not be recorded, or whose newest version is held."""
         return self._app.runtime.failed

@@ -31,6 +31,7 @@ log = logging.getLogger("csv_manager.runtime")
 _TICK_SECONDS = 0.5
 _CHECKS_SECONDS = 10
 _BEAT_SECONDS = 5
+_PRUNE_SECONDS = 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,7 @@ class Runtime:
         self._failed: set[str] = set()
         self._checks: dict[str, dt.datetime] = {}
         self._last_flush = self._last_beat = dt.datetime.now(dt.UTC)
+        self._last_prune: dt.datetime | None = None
         self._id = uuid.uuid4().hex
         self._bell = threading.Event()
         self._keeper: threading.Thread | None = None
@@ -168,6 +170,16 @@ class Runtime:
         for tick in list(self.ticks):
             tick()
 
+    def prune(self) -> None:
+        """Forget the versions that the watchers' retention does not keep."""
+        store = self._opened()
+        for path, options in list(self._options.items()):
+            file = store.find(path) if options.retention else None
+            doomed = store.doomed(file, options.retention) if file and options.retention else []
+            if file and doomed:
+                store.prune(file, doomed)
+                log.info("%s: forgot %d old versions.", path, len(doomed))
+
     def deliver(self) -> bool:
         """Tell receivers what they were not told yet."""
         return self.delivery.deliver(self._opened()) if self.delivery.names() else True
@@ -237,7 +249,7 @@ class Runtime:
         while not self._stopping:
             self._bell.wait(_TICK_SECONDS)
             self._bell.clear()
-            for tick in (*self.ticks, self.deliver, self._beat, self._flush):
+            for tick in (*self.ticks, self.deliver, self._beat, self._flush, self._prune):
                 try:
                     tick()
                     failing.pop(tick, None)
@@ -251,6 +263,13 @@ class Runtime:
         if abs((now - self._last_beat).total_seconds()) >= _BEAT_SECONDS:
             self._last_beat = now
             self._opened().catalog.services.beat(self._id)
+
+    def _prune(self) -> None:
+        """Prune seldom, since nobody can record meanwhile."""
+        now = dt.datetime.now(dt.UTC)
+        if self._last_prune is None or abs((now - self._last_prune).total_seconds()) >= _PRUNE_SECONDS:
+            self._last_prune = now
+            self.prune()
 
     def _checked(self, path: str) -> None:
         self._checks[path] = dt.datetime.now(dt.UTC)

@@ -18,6 +18,7 @@ from csv_manager.core.model import RowChange, Version, WatcherOptions
 from csv_manager.core.paths import identity
 from csv_manager.core.plain import PlainStream
 from csv_manager.core.reading import Row, Table
+from csv_manager.core.retention import Retention
 from csv_manager.core.versions import find_version
 from csv_manager.pipeline.recording import Recorder
 from csv_manager.store.catalog import Catalog
@@ -103,6 +104,11 @@ class Store:
             return None
         file = File(self, self.catalog.history.file_by_id(entry.file_id))
         return file.version_change(version)
+
+    def doomed(self, file: "File", retention: Retention) -> list[int]:
+        """The numbers of the versions of a file that a retention does not keep now."""
+        now, record = dt.datetime.now(dt.UTC), file.record
+        return retention.doomed(file.versions(), now, head=record.head, latest=record.latest)
 
     def prune(self, file: "File", numbers: Collection[int]) -> None:
         """Forget some versions of a file, and the contents that no other version has."""

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, up
 
 from csv_manager.core.errors import WatcherExistsError
 from csv_manager.core.model import FormatOptions, WatcherOptions
+from csv_manager.core.retention import Retention
 from csv_manager.store.engine import reading, writing
 from csv_manager.store.schema import watchers
 
@@ -93,6 +94,8 @@ def _stored(row: Row[Any]) -> StoredWatcher:
         form["names"] = tuple(form["names"])
     for name in ("key", "ignore"):
         told[name] = tuple(told.get(name, ()))
+    retention = told.pop("retention", None)
+    told["retention"] = Retention(**retention) if retention else None
     interval = row.interval if row.interval and row.interval > 0 else 10
     options = WatcherOptions(interval=interval, name=row.name, format=FormatOptions(**form), **told)
     return StoredWatcher(id=row.id, csv_file=row.csv_file, options=options)

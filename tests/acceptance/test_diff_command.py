@@ -62,7 +62,7 @@ def test_where_no_row_differs_the_exit_code_is_0(files: "Cli") -> None:
 def test_what_cannot_be_compared_has_exit_code_2(files: "Cli") -> None:
     assert files.refused("csv_diff", "old.csv", "no.csv") == "Error: no.csv: no such file."
     assert files.refused("csv_diff", "no.csv", "new.csv") == "Error: no.csv: no such file."
-    assert files.refused("csv_diff", "old.csv", ".") == "Error: .: Is a directory."
+    assert files.refused("csv_diff", "old.csv", ".") == "Error: .: this is a folder, no regular file."
     assert "both be stdin" in files.refused("csv_diff", "-", "-")
     assert "Error" in files.notes("csv_diff", "old.csv", code=2)
 

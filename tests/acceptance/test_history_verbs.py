@@ -224,3 +224,26 @@ def test_a_head_that_is_damaged_keeps_no_new_version_from_being_recorded(history
     assert history.counts("data.csv")[-1] == (3, 0, 0)
     assert history.export("data.csv", 5).decode() == CONTENTS[0] + "5,new\n"
     history("csv_history_verify", code=1)
+
+
+def test_a_watcher_keeps_what_it_is_told_to_keep(cli: "Cli") -> None:
+    record(cli, *CONTENTS, options=("--key", "id", "--keep", "2"))
+    assert [version["version"] for version in cli.versions("data.csv")] == [3, 4]
+    (told,) = cli.json("csv_watcher_show", "data.csv")
+    assert told["retention"] == {"keep": 2, "within": None, "daily": None, "monthly": None}
+    assert "retention       the last 2\n" in cli("csv_watcher_show", "data.csv")
+    cli("csv_watcher_set", "data.csv", "--keep-all")
+    cli.write("data.csv", CONTENTS[0])
+    cli("csv_watch", "--once")
+    assert [version["version"] for version in cli.versions("data.csv")] == [3, 4, 5]
+    assert "Say what is kept" in cli.refused("csv_history_prune", "data.csv")
+    cli("csv_watcher_set", "data.csv", "--keep-monthly", "1")
+    assert cli("csv_history_prune", "data.csv", "--yes") == "Forgot 2 versions of data.csv.\n"
+    assert "--keep must be 1 or more" in cli.refused("csv_watcher_set", "data.csv", "--keep", "0")
+
+
+def test_watching_without_a_key_hints_at_one_once(cli: "Cli") -> None:
+    record(cli, CONTENTS[0], options=())
+    cli.write("data.csv", CONTENTS[1])
+    hint = "Hint: --key id would tell 1 of these changes as updates. csv_watcher_set data.csv sets it.\n"
+    assert cli.notes("csv_watch", "--once") == hint

@@ -1,6 +1,5 @@
 """The commands csv_history_*: what files held, what changed, who set it, and the way back."""
 
-import datetime as dt
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +11,6 @@ from csv_manager.core.blaming import is_match
 from csv_manager.core.errors import ArchiveError, OptionError, UnknownColumnError
 from csv_manager.core.files import writing_to
 from csv_manager.core.paths import identity
-from csv_manager.core.retention import Retention, parse_duration
 from csv_manager.core.rewriting import rewriting
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
@@ -25,6 +23,7 @@ from csv_manager.patterns.describe import (
     summary_line,
     version_line,
 )
+from csv_manager.patterns.retention_options import is_retention_given, parse_retention, retention_params
 
 _VERSION_COLUMNS = (
     "version", "created", "cause", "status", "sha256", "size", "rows", "inserted", "updated", "deleted",
@@ -114,15 +113,12 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
         self.commands.register(
             "csv_history_prune",
             "Forget old versions of a file.\n\nA version is kept if one of the options keeps it; the head, the latest "
-            "version and held ones always are.\n\n\b\nExample:\n"
+            "version and held ones always are. Without options, those of the watcher count.\n\n\b\nExample:\n"
             "  csv_manager csv_history_prune prices.csv --keep-within 7d --keep-monthly 12",
             self.csv_history_prune,
             params=[
                 path_argument(),
-                option("--keep", type=int, metavar="N", help="Keep the last N versions."),
-                option("--keep-within", metavar="TIME", help="Keep those of this time: 90m, 12h, 7d, 2w."),
-                option("--keep-daily", type=int, metavar="N", help="Keep the last one of each of N days."),
-                option("--keep-monthly", type=int, metavar="N", help="Keep the last one of each of N months."),
+                *retention_params(),
                 option("--yes", is_flag=True, help="Do not ask."),
                 option("--dry-run", is_flag=True, help="Say what would be forgotten, and forget nothing."),
             ],
@@ -252,28 +248,15 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
         self.answer(rows, ["version", "created", "line", *columns], form, empty="No row has these cells.")
 
     def csv_history_prune(
-        self,
-        csv_file: str | Sequence[str],
-        keep: int | None = None,
-        keep_within: str | None = None,
-        keep_daily: int | None = None,
-        keep_monthly: int | None = None,
-        yes: bool = False,
-        dry_run: bool = False,
+        self, csv_file: str | Sequence[str], yes: bool = False, dry_run: bool = False, **given: Any
     ) -> int:
         """Forget old versions; 1 if that was declined."""
-        within = None if keep_within is None else parse_duration(keep_within)
-        retention = Retention(keep=keep, within=within, daily=keep_daily, monthly=keep_monthly)
-        now = dt.datetime.now(dt.UTC)
         store = self.csv_watcher.store
+        said = parse_retention(given) if is_retention_given(given) else None
         doomed = {}
         for path in self.csv_watcher.known(each(csv_file)):
-            file = store.file(path)
-            versions = file.versions()
-            kept = retention.kept(versions, now) | {file.record.head, file.record.latest}
-            doomed[path] = [
-                version.number for version in versions if version.number not in kept and version.status != "held"
-            ]
+            retention = said or self.csv_watcher.options_of(path).retention or parse_retention(given)
+            doomed[path] = store.doomed(store.file(path), retention)
         count = sum(map(len, doomed.values()))
         if dry_run or not count:
             for path, numbers in doomed.items():

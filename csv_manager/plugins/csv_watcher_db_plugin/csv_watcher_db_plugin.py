@@ -152,6 +152,8 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             self.answer([told], list(told), form)
             return
         told["csv_format"] = head.csv_format.describe() if head else None
+        if stored and stored.options.retention:
+            told["retention"] = stored.options.retention.describe()
         del told["versions"]
         self.answer_one(told)
         for version in versions[:_LAST_VERSIONS]:
@@ -162,7 +164,7 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
         """Change watchers; their history stays, and the head version is read anew with the new options."""
         store = self.csv_watcher.store
         paths = self._watched(each(csv_file))
-        if all(value is None or value == () for value in options.values()):
+        if all(value is None or value == () or value is False for value in options.values()):
             raise OptionError("Nothing to change; see csv_watcher_set --help for what can be.")
         if options.get("name") and len(paths) > 1:
             raise OptionError(f"--name {options['name']} can stand for one file; these are {len(paths)}.")
@@ -286,7 +288,11 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             "--ignore or --name takes it away.\n\n"
             "\b\nExample:\n  csv_manager csv_watcher_set prices.csv --key id --key day",
             self.csv_watcher_set,
-            params=[path_argument(), *watcher_options.params(interval=None)],
+            params=[
+                path_argument(),
+                *watcher_options.params(interval=None),
+                option("--keep-all", is_flag=True, help="Keep every version."),
+            ],
         )
         self.commands.register(
             "csv_watcher_delete",

@@ -9,6 +9,7 @@ import click
 from csv_manager.core.model import WatcherOptions
 from csv_manager.patterns.csv_commands_pattern import option
 from csv_manager.patterns.format_options import comparison_params, format_params, parse_format
+from csv_manager.patterns.retention_options import is_retention_given, parse_retention, retention_params
 
 _TIMES = ("settle", "max_wait", "every")
 
@@ -38,6 +39,7 @@ def params(*, interval: float | None) -> list[click.Parameter]:
             help="Seconds after which a file that never rests is read.  [default: CSV_MAX_WAIT]",
         ),
         option("--every", type=float, metavar="S", help="At most one version in this many seconds."),
+        *retention_params(),
         option("--name", metavar="N", help="A name that stands wherever PATH does."),
     ]
 
@@ -48,6 +50,10 @@ def parse(before: WatcherOptions, given: Mapping[str, Any]) -> WatcherOptions:
     for name in ("key", "ignore"):
         if given.get(name):
             told[name] = tuple(value for value in given[name] if value)
+    if is_retention_given(given):
+        told["retention"] = parse_retention(given)
+    if given.get("keep_all"):
+        told["retention"] = None
     if given.get("interval") is not None:
         told["interval"] = given["interval"]
     if given.get("name") is not None:
@@ -62,6 +68,7 @@ def to_json(options: WatcherOptions) -> dict[str, Any]:
         "settle": options.settle,
         "max_wait": options.max_wait,
         "every": options.every,
+        "retention": dataclasses.asdict(options.retention) if options.retention else None,
         "format_options": {
             name: value for name, value in dataclasses.asdict(options.format).items() if value is not None
         },

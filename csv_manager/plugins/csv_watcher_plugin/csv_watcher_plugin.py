@@ -1,5 +1,6 @@
 """The files of CSV_FILES, and the command csv_watch."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -9,12 +10,13 @@ from typing import Any
 
 import click
 
+from csv_manager.core.errors import CsvManagerError
 from csv_manager.core.files import give_up_stdout
 from csv_manager.core.model import WatcherOptions
 from csv_manager.core.paths import expand
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
-from csv_manager.patterns.describe import row_lines, short_path, version_line
+from csv_manager.patterns.describe import hint, row_lines, short_path, version_line
 from csv_manager.patterns.output import one_line, to_json
 
 
@@ -102,6 +104,7 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
         printer.print_new()
         if once:
             states.say_rest(store, self.csv_watcher.failed())
+            self.csv_watcher.prune()
             delivered = self.csv_watcher.deliver()
             if not delivered:
                 self.say("A receiver could not be told everything; it is told at the next check. -v says more.")
@@ -159,6 +162,7 @@ class _Printer:
         self._rows = rows
         self._limit = limit
         self._form = form
+        self._hinted: set[str] = set()
         self._lock = threading.Lock()
 
     def print_new(self) -> None:
@@ -186,7 +190,20 @@ class _Printer:
             if self._rows:
                 for line in row_lines(changes, limit=self._limit, total=sum(changes.counts)):
                     click.echo(line)
+            self._hint(file, version, changes)
         sys.stdout.flush()
+
+    def _hint(self, file: Any, version: Any, changes: Any) -> None:
+        """Say, once for each file, which key would tell updates."""
+        if version.key or version.base is None or version.status == "held" or file.path in self._hinted:
+            return
+        if changes.counts.inserted and changes.counts.deleted:
+            self._hinted.add(file.path)
+            # A hint is no reason to stop printing.
+            with contextlib.suppress(CsvManagerError):
+                told = hint(file.table(version.base), file.table(version.number), changes)
+                if told:
+                    click.echo(f"{told} csv_watcher_set {short_path(file.path)} sets it.", err=True)
 
 
 def _ending(function: Callable[[], None], stop: threading.Event) -> Callable[[], None]:
