@@ -1,7 +1,8 @@
 """Snapshots: the bytes of every version, addressed by their content."""
 
-from csv_manager.archive.archive import Archive, Snapshot
+from csv_manager.archive.archive import Archive
 from csv_manager.archive.contents import Content
 from csv_manager.archive.locks import FileLocks
+from csv_manager.archive.snapshots import Snapshot, open_snapshot, signature_of
 
-__all__ = ["Archive", "Content", "FileLocks", "Snapshot"]
+__all__ = ["Archive", "Content", "FileLocks", "Snapshot", "open_snapshot", "signature_of"]

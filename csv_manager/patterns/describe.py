@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import click
 
 from csv_manager.core.changes import ChangeSet
+from csv_manager.core.comparing import Comparison
 from csv_manager.core.model import EXTRA, ColumnChange, RowChange
-from csv_manager.core.reading import Table
+from csv_manager.core.rewriting import rewriting
 from csv_manager.core.suggesting import suggest_key
 from csv_manager.patterns.csv_commands_pattern import option
 from csv_manager.patterns.output import local_time, one_line, styled
@@ -31,9 +32,9 @@ def limit_option() -> click.Option:
     return option("--limit", type=click.IntRange(0), default=50, help="Rows in a table; 0 shows all.")
 
 
-def hint(old: Table, new: Table, change_set: ChangeSet) -> str | None:
+def hint(comparison: Comparison) -> str | None:
     """What to say of changes that were told without a key, where one would make updates of most of them."""
-    suggested = suggest_key(old, new, change_set)
+    suggested = suggest_key(comparison.old, comparison.new, comparison.change_set)
     if suggested is None:
         return None
     key, updates = suggested
@@ -70,6 +71,16 @@ def row_lines(changes: Iterable[RowChange], *, limit: int = 0, total: int = 0) -
             break
     if limit and total > limit:
         yield f"  … and {total - limit:,} more"
+
+
+def comparison_lines(comparison: Comparison, *, limit: int) -> Iterator[str]:
+    """The row changes of a comparison, their summary, and how else the rows are written if none of them changed."""
+    changes = comparison.change_set
+    yield from row_lines(changes.unnumbered(), limit=limit, total=sum(changes.counts))
+    yield summary_line(changes)
+    if not any(changes.counts):
+        for told in rewriting(comparison.old, comparison.new):
+            yield f"written in another way: {told}"
 
 
 def summary_line(change_set: ChangeSet) -> str:

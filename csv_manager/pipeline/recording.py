@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from csv_manager.archive import Archive, Content, FileLocks, Snapshot
+from csv_manager.archive import Archive, Content, FileLocks, Snapshot, open_snapshot
 from csv_manager.archive.encoding import Window
 from csv_manager.core.changes import Counts
 from csv_manager.core.detecting import bom_encoding, detect
@@ -89,7 +89,7 @@ class Recorder:
         raises and stores nothing; without, such a content is recorded as held, with its finding.
         Raises `TornReadError` if the file moves, and `UnreadableError`.
         """
-        with self._locks.hold(path), self._archive.taking(path) as snapshot:
+        with self._locks.hold(path), open_snapshot(path) as snapshot:
             return self._record_settled(path, options, snapshot, cause=cause, store_watcher=store_watcher)
 
     def restore(self, path: str, options: WatcherOptions, version: Version) -> Outcome:
@@ -99,14 +99,14 @@ class Recorder:
         """
         with self._locks.hold(path):
             if os.path.exists(path):
-                with self._archive.taking(path) as snapshot:
+                with open_snapshot(path) as snapshot:
                     self._record_settled(path, options, snapshot, cause="change", store_watcher=False)
             try:
                 with self._archive.open(version.sha256) as content, writing_to(path) as file:
                     shutil.copyfileobj(content, file)
             except OSError as error:
                 raise UnreadableError(f"{path} cannot be written: {os_reason(error)}.") from error
-            with self._archive.taking(path) as snapshot:
+            with open_snapshot(path) as snapshot:
                 cause = f"restore:{version.number}"
                 return self._record_settled(path, options, snapshot, cause=cause, store_watcher=False)
 
@@ -123,7 +123,7 @@ class Recorder:
 
     def check(self, path: str, options: WatcherOptions) -> None:
         """Raise what `record` would raise of a file's content for a watcher about to be stored; store nothing."""
-        with self._archive.taking(path) as snapshot:
+        with open_snapshot(path) as snapshot:
             check_names(self._read(path, options, snapshot.open, self._last(path)[1]))
 
     def reread(self, file: FileRecord, options: WatcherOptions) -> Reread | None:

@@ -11,7 +11,7 @@ from unittest import mock
 import fuzzing
 import pytest
 
-from csv_manager.archive import Archive, Content, contents, cutting, encoding
+from csv_manager.archive import Archive, Content, contents, cutting, encoding, open_snapshot, snapshots
 from csv_manager.archive import archive as archiving
 from csv_manager.core import digests
 from csv_manager.core.diff import diff, find_windows, whole_windows
@@ -34,7 +34,7 @@ def tiny(rng: random.Random) -> Iterator[None]:
         (cutting, "_BACK", rng.choice((2, 8, 1000))),
         (contents, "_AT_HAND", rng.choice((1, 2))),
         (archiving, "_WHOLE", 0),
-        (archiving, "_IN_MEMORY", rng.choice((0, 1 << 20))),
+        (snapshots, "_IN_MEMORY", rng.choice((0, 1 << 20))),
         (archiving, "_DELTAS", rng.choice((2, 5, 64))),
         (archiving, "_PART", rng.choice((4, 0.001, 0.001))),
     )
@@ -59,7 +59,7 @@ class Chain:
         """Write the file, and keep what it holds; its row changes are checked too."""
         archive = Archive(self.folder)
         self.path.write_bytes(data)
-        with tiny(rng), archive.taking(str(self.path)) as snapshot:
+        with tiny(rng), open_snapshot(str(self.path)) as snapshot:
             new = Table(snapshot.open, FORMAT, "data.csv")
             base = windows = None
             if self.head is not None:

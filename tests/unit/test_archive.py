@@ -13,9 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from csv_manager.archive import Archive, FileLocks, Snapshot
-from csv_manager.archive import archive as archiving
-from csv_manager.archive.archive import signature_of
+from csv_manager.archive import Archive, FileLocks, Snapshot, open_snapshot, signature_of, snapshots
 from csv_manager.core import plain
 from csv_manager.core.errors import ArchiveError, CsvManagerError, PathNotFoundError, TornReadError, UnreadableError
 
@@ -38,7 +36,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def store(archive: Archive, path: Path) -> str:
-    with archive.taking(str(path)) as snapshot:
+    with open_snapshot(str(path)) as snapshot:
         archive.keep(snapshot)
     return snapshot.sha256
 
@@ -63,7 +61,7 @@ def read(archive: Archive, sha256: str) -> bytes:
 )
 def test_what_was_kept_comes_back_byte_for_byte(archive: Archive, path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with archive.taking(str(path)) as snapshot:
+    with open_snapshot(str(path)) as snapshot:
         assert (snapshot.sha256, snapshot.size) == (hashlib.sha256(content).hexdigest(), len(content))
         assert snapshot.signature == signature_of(str(path))
         archive.keep(snapshot)
@@ -78,25 +76,23 @@ def test_a_snapshot_can_be_read_before_and_after_it_is_kept(archive: Archive, pa
         with snapshot.open() as file:
             return file.read()
 
-    with archive.taking(str(path)) as snapshot:
+    with open_snapshot(str(path)) as snapshot:
         assert content(snapshot) == CONTENT
         archive.keep(snapshot)
         assert content(snapshot) == CONTENT
 
 
 def test_a_snapshot_that_is_not_kept_leaves_nothing(archive: Archive, path: Path) -> None:
-    with archive.taking(str(path)) as snapshot:
+    with open_snapshot(str(path)) as snapshot:
         assert snapshot.sha256 == hashlib.sha256(CONTENT).hexdigest()
     assert not archive.folder.exists()
     with pytest.raises(ArchiveError, match="lacks a version's content"):
         archive.open(snapshot.sha256)
 
 
-def test_a_large_snapshot_stops_reading_where_an_error_ends_it(
-    archive: Archive, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(archiving, "_IN_MEMORY", 0)
-    with pytest.raises(ZeroDivisionError), archive.taking(str(path)):
+def test_a_large_snapshot_stops_reading_where_an_error_ends_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "_IN_MEMORY", 0)
+    with pytest.raises(ZeroDivisionError), open_snapshot(str(path)):
         raise ZeroDivisionError
     assert [thread.name for thread in threading.enumerate() if "hashing" in thread.name] == []
 
@@ -108,7 +104,7 @@ def test_the_same_content_is_stored_once(archive: Archive, path: Path) -> None:
     other = path.with_name("other.csv")
     other.write_bytes(CONTENT)
     assert store(archive, other) == sha256
-    with archive.taking(str(path)) as one, archive.taking(str(other)) as two:
+    with open_snapshot(str(path)) as one, open_snapshot(str(other)) as two:
         archive.keep(one)
         archive.keep(two)
     assert [kept.stat().st_ino for kept in stored(archive)] == [inode]
@@ -126,7 +122,7 @@ def test_contents_lie_compressed_under_their_hash(archive: Archive, path: Path) 
 def meanwhile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
     """`meanwhile(happen)` has that happen while the archive reads the next file: after its first block."""
     if request.param == "read where it lies":
-        monkeypatch.setattr(archiving, "_IN_MEMORY", 0)
+        monkeypatch.setattr(snapshots, "_IN_MEMORY", 0)
 
     def arrange(happen: Callable[[], object]) -> None:
         def pread(descriptor: int, size: int, offset: int) -> bytes:
@@ -197,9 +193,9 @@ def test_a_file_that_vanishes_while_it_is_read_is_not_there(archive: Archive, pa
     assert not archive.folder.exists()
 
 
-def is_torn(archive: Archive, path: Path) -> bool:
+def is_torn(path: Path) -> bool:
     try:
-        with archive.taking(str(path)) as snapshot:
+        with open_snapshot(str(path)) as snapshot:
             return not snapshot.sha256
     except TornReadError:
         return True
@@ -219,7 +215,7 @@ def test_a_file_that_is_written_without_end_is_a_torn_read(archive: Archive, pat
     writer.start()
     try:
         assert grown.wait(DEADLINE)
-        assert any(is_torn(archive, path) for _ in range(100))
+        assert any(is_torn(path) for _ in range(100))
     finally:
         stop.set()
         writer.join(DEADLINE)
@@ -235,12 +231,10 @@ def test_a_file_that_is_written_without_end_is_a_torn_read(archive: Archive, pat
         ("/dev/zero", UnreadableError),
     ],
 )
-def test_a_path_without_a_regular_file_is_told(
-    archive: Archive, tmp_path: Path, name: str, error: type[CsvManagerError]
-) -> None:
+def test_a_path_without_a_regular_file_is_told(tmp_path: Path, name: str, error: type[CsvManagerError]) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(error, match=name), archive.taking(str(tmp_path / name)):
+    with pytest.raises(error, match=name), open_snapshot(str(tmp_path / name)):
         pytest.fail("a content of no file was handed out")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import click
 import pytest
 
+from csv_manager.core.comparing import Comparison
 from csv_manager.core.diff import diff
 from csv_manager.core.model import Cells, CsvFormat, RowChange
 from csv_manager.core.reading import Table
@@ -156,8 +157,8 @@ def test_a_summary_counts_rows_and_names_columns_and_order() -> None:
 
 def test_a_hint_names_the_options_of_the_key() -> None:
     def told(old: str, new: str) -> str | None:
-        tables = table(old), table(new)
-        return hint(*tables, diff(*tables))
+        before, after = table(old), table(new)
+        return hint(Comparison(old=before, new=after, change_set=diff(before, after)))
 
     assert told("id,v\n1,x\n2,y\n", "id,v\n1,X\n2,y\n") == "Hint: --key id would tell 1 of these changes as updates."
     old = "the shop,day,v\na,1,x\na,2,x\nb,1,x\n"

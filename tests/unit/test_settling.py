@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from csv_manager.archive.archive import signature_of
+from csv_manager.archive import signature_of
 from csv_manager.core.model import Signature
 from csv_manager.watch import settling as module
 from csv_manager.watch.settling import Settling, Verdict, stat_of, wait_settled

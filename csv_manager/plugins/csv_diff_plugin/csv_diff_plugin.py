@@ -5,13 +5,12 @@ from typing import Any
 
 import click
 
-from csv_manager.core.comparing import Comparison, Source, compare
+from csv_manager.core.comparing import Source, compare
 from csv_manager.core.errors import OptionError
 from csv_manager.core.model import FormatOptions
-from csv_manager.core.rewriting import rewriting
 from csv_manager.patterns import CsvCommandsPattern
 from csv_manager.patterns.csv_commands_pattern import format_option
-from csv_manager.patterns.describe import CHANGE_COLUMNS, hint, limit_option, row_lines, summary_line
+from csv_manager.patterns.describe import CHANGE_COLUMNS, comparison_lines, hint, limit_option
 from csv_manager.patterns.format_options import comparison_params, format_params, parse_format
 
 
@@ -46,25 +45,16 @@ class CsvDiffPlugin(CsvCommandsPattern):
         comparison = compare(_source(old), _source(new), key=key, ignore=ignore, options=options)
         changes = comparison.change_set
         if form == "table":
-            self._show(comparison, limit)
+            for line in comparison_lines(comparison, limit=limit):
+                click.echo(line)
         else:
             rows = (change.to_json(csv_file=new, version=None, seq=seq) for seq, change in enumerate(changes))
             self.answer(rows, CHANGE_COLUMNS, form)
         if not key:
-            told = hint(comparison.old, comparison.new, changes)
+            told = hint(comparison)
             if told:
                 self.say(told)
         return 1 if changes else 0
-
-    @staticmethod
-    def _show(comparison: Comparison, limit: int) -> None:
-        changes = comparison.change_set
-        for line in row_lines(changes.unnumbered(), limit=limit, total=sum(changes.counts)):
-            click.echo(line)
-        click.echo(summary_line(changes))
-        if not any(changes.counts):
-            for told in rewriting(comparison.old, comparison.new):
-                click.echo(f"written in another way: {told}")
 
 
 def _source(name: str) -> Source:

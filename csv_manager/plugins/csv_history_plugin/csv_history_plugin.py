@@ -11,16 +11,15 @@ from csv_manager.core.blaming import is_match
 from csv_manager.core.errors import ArchiveError, OptionError, UnknownColumnError
 from csv_manager.core.files import writing_to
 from csv_manager.core.paths import identity
-from csv_manager.core.rewriting import rewriting
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
 from csv_manager.patterns.describe import (
     CHANGE_COLUMNS,
+    comparison_lines,
     hint,
     limit_option,
     row_lines,
     short_path,
-    summary_line,
     version_line,
 )
 from csv_manager.patterns.retention_options import is_retention_given, parse_retention, retention_params
@@ -176,13 +175,9 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
             rows = (change.to_json(csv_file=file.path, version=None, seq=seq) for seq, change in enumerate(changes))
             self.answer(rows, CHANGE_COLUMNS, form)
         else:
-            for line in row_lines(changes.unnumbered(), limit=limit, total=sum(changes.counts)):
+            for line in comparison_lines(comparison, limit=limit):
                 click.echo(line)
-            click.echo(summary_line(changes))
-            if not any(changes.counts):
-                for told in rewriting(comparison.old, comparison.new):
-                    click.echo(f"written in another way: {told}")
-        suggested = None if options.key else hint(comparison.old, comparison.new, changes)
+        suggested = None if options.key else hint(comparison)
         if suggested:
             self.say(suggested)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from csv_manager.core.comparing import Comparison
 from csv_manager.core.errors import CsvManagerError
 from csv_manager.core.files import give_up_stdout
 from csv_manager.core.model import WatcherOptions
@@ -201,7 +202,8 @@ class _Printer:
             self._hinted.add(file.path)
             # A hint is no reason to stop printing.
             with contextlib.suppress(CsvManagerError):
-                told = hint(file.table(version.base), file.table(version.number), changes)
+                old, new = file.table(version.base), file.table(version.number)
+                told = hint(Comparison(old=old, new=new, change_set=changes))
                 if told:
                     click.echo(f"{told} csv_watcher_set {short_path(file.path)} sets it.", err=True)
 
