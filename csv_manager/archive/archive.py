@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import io
+import logging
 import os
 import tempfile
 import time
@@ -15,7 +16,7 @@ from csv_manager.archive.contents import Content, Step
 from csv_manager.archive.cutting import cut
 from csv_manager.archive.deltas import Delta
 from csv_manager.archive.encoding import Window, encode
-from csv_manager.archive.frames import FrameFile, FrameWriter, damaged
+from csv_manager.archive.frames import FrameFile, damaged, write_frames
 from csv_manager.archive.manifests import load_digests, store_digests
 from csv_manager.archive.snapshots import Snapshot
 from csv_manager.core.digests import Digests, count_line_ends
@@ -23,6 +24,8 @@ from csv_manager.core.digests import digest as slot_digest
 from csv_manager.core.errors import ArchiveError, TornReadError
 from csv_manager.core.plain import Plain, kept
 from csv_manager.core.records import Records
+
+log = logging.getLogger("csv_manager.archive")
 
 _BLOCK = 1 << 20
 #: A content up to so many bytes is stored whole: no damage to another one reaches it.
@@ -61,7 +64,7 @@ class Archive:
         if not self._object(snapshot.sha256).exists():
             with self._telling():
                 if base is None or windows is None or not self._keep_delta(snapshot, records, base, windows):
-                    self._keep_whole(snapshot.sha256, snapshot.plain, records)
+                    self._keep_whole(snapshot, records)
         snapshot.check()
 
     def content(self, sha256: str) -> Plain:
@@ -89,23 +92,27 @@ class Archive:
     def collect(self, live: Collection[str]) -> int:
         """Remove every content but these; the number of those removed.
 
-        A content that is a delta to one of those removed is stored as a keyframe before. Nobody may keep contents
-        meanwhile (`FileLocks.hold_all`). May be interrupted: what was not removed is at the next time.
+        A content that is a delta to one of those removed is stored as a keyframe before; if it cannot be read, what it
+        is made of stays, for a backup may mend it. Nobody may keep contents meanwhile (`FileLocks.hold_all`). May be
+        interrupted: what was not removed is at the next time.
         """
         with self._telling():
-            stored = self.contents()
-            for sha256 in stored & set(live):
-                base = self.base(sha256)
+            stored, needed = self.contents(), set(live)
+            for sha256 in stored & needed:
+                base = next(self._chain(sha256), None)
                 if base is not None and base not in live:
-                    self._rewrite(sha256)
-            doomed = stored - set(live)
-            for sha256 in doomed:
+                    try:
+                        self._rewrite(sha256)
+                    except ArchiveError as error:
+                        log.warning("%s What it is made of is kept.", error)
+                        needed.update(self._chain(sha256))
+            for sha256 in stored - needed:
                 for suffix in _SUFFIXES:
                     self._path(sha256, suffix).unlink(missing_ok=True)
-            for manifest in (self.folder / "objects").glob("*/*.slots"):
-                if manifest.parent.name + manifest.stem not in live:
-                    manifest.unlink(missing_ok=True)
-            return len(doomed)
+            for left in (self.folder / "objects").glob("*/*"):
+                if left.suffix == ".tmp" or (left.suffix == ".slots" and left.parent.name + left.stem not in live):
+                    left.unlink(missing_ok=True)
+            return len(stored - needed)
 
     def contents(self) -> set[str]:
         """The SHA-256 of everything that is stored."""
@@ -146,28 +153,27 @@ class Archive:
         except (ValueError, KeyError, IndexError) as error:
             raise damaged(file.path) from error
 
-    def _keep_whole(self, sha256: str, plain: Plain, records: Records | None) -> None:
+    def _keep_whole(self, snapshot: Snapshot, records: Records | None) -> None:
         """Store a keyframe. Raises `TornReadError` if the bytes are no longer those of the SHA-256."""
         digest = hashlib.sha256()
         slots, certain = [], records is not None
         seed = _seed()
-        with self._incoming() as incoming:
-            with incoming.open("wb") as file:
-                writer = FrameWriter(file)
-                for data, ends_certainly in cut(plain, 0, plain.size, records):
-                    digest.update(data)
-                    writer.add(data)
-                    slots.append((len(data), count_line_ends(data), slot_digest(data, seed)))
-                    certain = certain and ends_certainly
-                writer.finish()
-                _sync(file)
-            if digest.hexdigest() != sha256:
-                raise TornReadError("The content changed while it was stored; it is read again once it rests.")
-            target = self._path(sha256, "zst")
-            _move(incoming, target)
+
+        def frames() -> Iterator[bytes]:
+            nonlocal certain
+            for data, ends_certainly in cut(snapshot.plain, 0, snapshot.size, records):
+                digest.update(data)
+                slots.append((len(data), count_line_ends(data), slot_digest(data, seed)))
+                certain = certain and ends_certainly
+                yield data
+
+        with self._incoming(frames()) as incoming:
+            if digest.hexdigest() != snapshot.sha256:
+                raise _torn(snapshot)
+            _move(incoming, self._path(snapshot.sha256, "zst"))
         if certain and len(slots) > 1:
             lengths, lines, digests = zip(*slots, strict=True)
-            store_digests(self._path(sha256, "slots"), Digests(seed, lengths, lines, digests))
+            store_digests(self._path(snapshot.sha256, "slots"), Digests(seed, lengths, lines, digests))
 
     def _keep_delta(
         self, snapshot: Snapshot, records: Records | None, base: tuple[str, Content], windows: Iterable[Window]
@@ -181,39 +187,36 @@ class Archive:
         if not encoded.certain:
             return False
         delta = Delta(base=base_sha256, size=snapshot.size, splices=encoded.splices)
-        with self._incoming() as incoming:
-            with incoming.open("wb") as file:
-                writer = FrameWriter(file)
-                for data in (delta.encode(), *encoded.slots):
-                    writer.add(data)
-                writer.finish()
-                _sync(file)
-            if (sum(deltas) + writer.size) * _PART > keyframe:
+        with self._incoming((delta.encode(), *encoded.slots)) as incoming:
+            file = FrameFile(incoming)
+            if (sum(deltas) + file.size) * _PART > keyframe:
                 return False
-            made = Content([*content.steps, Step(FrameFile(incoming), delta)])
-            digests = _updated(content, made, snapshot)
+            digests = _updated(content, Content([*content.steps, Step(file, delta)]), snapshot)
             _move(incoming, self._path(snapshot.sha256, "delta"))
         store_digests(self._path(snapshot.sha256, "slots"), digests)
         return True
 
     def _rewrite(self, sha256: str) -> None:
         """Store a content that is a delta as a keyframe, with the same slots."""
-        content = self.content(sha256)
-        if not isinstance(content, Content):
-            return
         digest = hashlib.sha256()
-        with self._incoming() as incoming:
-            with incoming.open("wb") as file:
-                writer = FrameWriter(file)
-                for data in content.each_slot():
-                    digest.update(data)
-                    writer.add(data)
-                writer.finish()
-                _sync(file)
+
+        def frames() -> Iterator[bytes]:
+            for data in Content(self._steps(sha256)).each_slot():
+                digest.update(data)
+                yield data
+
+        with self._incoming(frames()) as incoming:
             if digest.hexdigest() != sha256:
                 raise damaged(self._object(sha256))
             _move(incoming, self._path(sha256, "zst"))
         self._path(sha256, "delta").unlink()
+
+    def _chain(self, sha256: str) -> Iterator[str]:
+        """The contents that a content is made of, as far as they can be read."""
+        with contextlib.suppress(ArchiveError):
+            while (base := self.base(sha256)) is not None:
+                yield base
+                sha256 = base
 
     def _spooled(self, path: Path) -> Plain:
         """A content that was stored as one frame, by the first csv_manager."""
@@ -227,13 +230,16 @@ class Archive:
                 raise damaged(path) from error
 
     @contextlib.contextmanager
-    def _incoming(self) -> Iterator[Path]:
-        """The name of a temporary file of the archive, gone at the end."""
+    def _incoming(self, frames: Iterable[bytes]) -> Iterator[Path]:
+        """A synced temporary file of these frames, gone at the end unless it got a name."""
         folder = self.folder / "incoming"
         folder.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=folder)
-        os.close(descriptor)
         try:
+            with open(descriptor, "wb") as file:
+                write_frames(file, frames)
+                file.flush()
+                os.fsync(file.fileno())
             yield Path(name)
         finally:
             with contextlib.suppress(FileNotFoundError):
@@ -289,7 +295,7 @@ def _updated(base: Content, made: Content, snapshot: Snapshot) -> Digests:
         if before is None:
             data = slot.read()
             if data != snapshot.plain.read(made.starts[number], slot.length):
-                raise TornReadError(f"{snapshot.path} changed while it was stored; it is read again once it rests.")
+                raise _torn(snapshot)
             lines.append(count_line_ends(data))
             digests.append(slot_digest(data, base.digests.seed))
         else:
@@ -309,9 +315,8 @@ def _seed() -> int:
     return int.from_bytes(os.urandom(8), "little")
 
 
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+def _torn(snapshot: Snapshot) -> TornReadError:
+    return TornReadError(f"{snapshot.path} changed while it was stored; it is read again once it rests.")
 
 
 def _move(incoming: Path, target: Path) -> None:

@@ -8,10 +8,11 @@ import itertools
 import os
 import struct
 import weakref
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from csv_manager.core.errors import ArchiveError
+from csv_manager.core.errors import ArchiveError, DamagedError
 
 _LEVEL = 3
 _SKIPPABLE, _SEEKABLE = 0x184D2A5E, 0x8F92EAB1
@@ -20,30 +21,18 @@ _ENTRY = struct.Struct("<II")
 _FOOTER = struct.Struct("<IBI")
 
 
-class FrameWriter:
-    """Writes frames, and the table at the end."""
+def write_frames(file: BinaryIO, frames: Iterable[bytes]) -> None:
+    """Write a frame for each of these bytes, and the table at the end."""
+    import zstandard
 
-    def __init__(self, file: BinaryIO) -> None:
-        import zstandard
-
-        self._file = file
-        self._compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
-        self._entries: list[tuple[int, int]] = []
-        self.size = 0
-
-    def add(self, data: bytes) -> None:
-        """Write one frame."""
-        frame = self._compressor.compress(data)
-        self._file.write(frame)
-        self._entries.append((len(frame), len(data)))
-        self.size += len(frame)
-
-    def finish(self) -> None:
-        """Write the table."""
-        table = b"".join(itertools.starmap(_ENTRY.pack, self._entries))
-        table += _FOOTER.pack(len(self._entries), 0, _SEEKABLE)
-        self._file.write(_HEADER.pack(_SKIPPABLE, len(table)) + table)
-        self.size += _HEADER.size + len(table)
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+    entries = []
+    for data in frames:
+        frame = compressor.compress(data)
+        file.write(frame)
+        entries.append(_ENTRY.pack(len(frame), len(data)))
+    table = b"".join(entries) + _FOOTER.pack(len(entries), 0, _SEEKABLE)
+    file.write(_HEADER.pack(_SKIPPABLE, len(table)) + table)
 
 
 class FrameFile:
@@ -58,7 +47,9 @@ class FrameFile:
         try:
             file = path.open("rb", buffering=0)
         except OSError as error:
-            raise ArchiveError(
+            # Where there are no objects at all, the archive is not lost but not there.
+            lost = isinstance(error, FileNotFoundError) and path.parent.parent.is_dir()
+            raise (DamagedError if lost else ArchiveError)(
                 f"The archive lacks a version's content ({error.strerror}): {path}; restore it from a backup."
             ) from error
         weakref.finalize(self, file.close)
@@ -76,8 +67,10 @@ class FrameFile:
         try:
             frame = os.pread(self._descriptor, self._sizes[number], self._places[number])
             data = self._decompressor.decompress(frame, max_output_size=self.lengths[number])
-        except (zstandard.ZstdError, OSError) as error:
+        except zstandard.ZstdError as error:
             raise damaged(self.path) from error
+        except OSError as error:
+            raise ArchiveError(f"The archive cannot be read ({error.strerror}): {self.path}; try again.") from error
         if len(data) != self.lengths[number]:
             raise damaged(self.path)
         return data
@@ -99,6 +92,6 @@ class FrameFile:
         return entries
 
 
-def damaged(path: Path) -> ArchiveError:
+def damaged(path: Path) -> DamagedError:
     """The error that names a damaged file."""
-    return ArchiveError(f"A version's content in the archive is damaged: {path}; restore it from a backup.")
+    return DamagedError(f"A version's content in the archive is damaged: {path}; restore it from a backup.")

@@ -76,6 +76,10 @@ class ArchiveError(CsvManagerError):
     """The archive could not be read or written."""
 
 
+class DamagedError(ArchiveError):
+    """What the archive holds of a version is damaged or lost."""
+
+
 class NoRoomError(CsvManagerError):
     """There is no room on the disk for a temporary copy."""
 

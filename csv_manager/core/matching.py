@@ -32,7 +32,7 @@ class Matcher:
     @property
     def matched(self) -> int:
         """How many pairs of equal values there are."""
-        return self._at_old - len(_places(self._olds))
+        return self._at_old - sum(len(found) if isinstance(found, list) else 1 for found in self._olds.values())
 
     def left(self) -> "tuple[array[int], array[int]]":
         """The places of the values without an equal, in their order, on both sides."""

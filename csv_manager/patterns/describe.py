@@ -7,17 +7,17 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from csv_manager.core.changes import ChangeSet
-from csv_manager.core.comparing import Comparison
 from csv_manager.core.model import EXTRA, ColumnChange, RowChange
-from csv_manager.core.rewriting import rewriting
-from csv_manager.core.suggesting import suggest_key
 from csv_manager.patterns.csv_commands_pattern import option
 from csv_manager.patterns.output import local_time, one_line, styled
+
+if TYPE_CHECKING:  # what compares is loaded by the commands that do
+    from csv_manager.core.changes import ChangeSet
+    from csv_manager.core.comparing import Comparison
 
 _SIGNS = {"insert": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
 _LONGEST = 60
@@ -32,8 +32,10 @@ def limit_option() -> click.Option:
     return option("--limit", type=click.IntRange(0), default=50, help="Rows in a table; 0 shows all.")
 
 
-def hint(comparison: Comparison) -> str | None:
+def hint(comparison: "Comparison") -> str | None:
     """What to say of changes that were told without a key, where one would make updates of most of them."""
+    from csv_manager.core.suggesting import suggest_key
+
     suggested = suggest_key(comparison.old, comparison.new, comparison.change_set)
     if suggested is None:
         return None
@@ -73,8 +75,10 @@ def row_lines(changes: Iterable[RowChange], *, limit: int = 0, total: int = 0) -
         yield f"  … and {total - limit:,} more"
 
 
-def comparison_lines(comparison: Comparison, *, limit: int) -> Iterator[str]:
+def comparison_lines(comparison: "Comparison", *, limit: int) -> Iterator[str]:
     """The row changes of a comparison, their summary, and how else the rows are written if none of them changed."""
+    from csv_manager.core.rewriting import rewriting
+
     changes = comparison.change_set
     yield from row_lines(changes.unnumbered(), limit=limit, total=sum(changes.counts))
     yield summary_line(changes)
@@ -83,7 +87,7 @@ def comparison_lines(comparison: Comparison, *, limit: int) -> Iterator[str]:
             yield f"written in another way: {told}"
 
 
-def summary_line(change_set: ChangeSet) -> str:
+def summary_line(change_set: "ChangeSet") -> str:
     """How many rows were inserted, updated and deleted, and what happened to the columns and the order."""
     told = " ".join(_counts(change_set.counts)) if any(change_set.counts) else "no row differs"
     told += f"  {one_line(change_set.columns.describe())}" if change_set.columns else ""

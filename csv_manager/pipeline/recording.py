@@ -16,8 +16,8 @@ from csv_manager.core.changes import Counts
 from csv_manager.core.detecting import bom_encoding, detect
 from csv_manager.core.diff import diff, find_windows, whole_windows
 from csv_manager.core.errors import (
-    ArchiveError,
     CsvManagerError,
+    DamagedError,
     DuplicateKeyError,
     LostRaceError,
     NotCsvError,
@@ -196,8 +196,8 @@ class Recorder:
         if head is not None:
             try:
                 return self._compare_with(head, table, options, snapshot, cause)
-            except ArchiveError as error:
-                # The head is damaged: what is new can be kept all the same, as if it were the first version.
+            except DamagedError as error:
+                # What is new can be kept all the same, as if it were the first version.
                 log.warning("%s Version %d cannot be compared with.", error, head.number)
         check_key(table, options.key)
         counts = Counts(inserted=table.count())

@@ -7,15 +7,27 @@ import hashlib
 import os
 import random
 import shutil
+import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from csv_manager.archive import Archive, FileLocks, Snapshot, open_snapshot, signature_of, snapshots
+from csv_manager.archive import Archive, Content, FileLocks, Snapshot, open_snapshot, signature_of, snapshots
 from csv_manager.core import plain
-from csv_manager.core.errors import ArchiveError, CsvManagerError, PathNotFoundError, TornReadError, UnreadableError
+from csv_manager.core.diff import find_windows, whole_windows
+from csv_manager.core.errors import (
+    ArchiveError,
+    CsvManagerError,
+    DamagedError,
+    PathNotFoundError,
+    TornReadError,
+    UnreadableError,
+)
+from csv_manager.core.model import CsvFormat
+from csv_manager.core.plain import PlainStream
+from csv_manager.core.reading import Table
 
 CONTENT = b"id,name\r\n1,\xff\x00x\n" * 40
 DEADLINE = 30
@@ -308,21 +320,73 @@ def test_an_archive_that_cannot_be_made_is_told(tmp_path: Path, path: Path) -> N
         store(archive, path)
 
 
-class Full(Archive):
-    """An archive on a disk that takes no more."""
-
-    @contextlib.contextmanager
-    def _incoming(self) -> Iterator[Path]:
-        yield Path("/dev/full")
-
-
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
 @pytest.mark.parametrize("size", [10, 3 << 20])
-def test_a_full_disk_is_told_whatever_the_size_of_the_file(tmp_path: Path, path: Path, size: int) -> None:
+def test_a_full_disk_is_told_whatever_the_size_of_the_file(
+    archive: Archive, path: Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path.write_bytes(random.Random(5).randbytes(size))
+    monkeypatch.setattr(tempfile, "mkstemp", lambda dir: (os.open("/dev/full", os.O_WRONLY), f"{dir}/none"))  # noqa: A006
     with pytest.raises(ArchiveError, match=r"the disk is full; free some space"):
-        store(Full(tmp_path), path)
-    assert stored(Full(tmp_path)) == []
+        store(archive, path)
+    assert stored(archive) == []
+
+
+def rows(changed: int | None = None) -> bytes:
+    lines = [f"{number},{'new' if number == changed else 'x'}\n" for number in range(30_000)]
+    return "".join(["id,v\n", *lines]).encode()
+
+
+def store_chain(archive: Archive, path: Path) -> list[str]:
+    """A keyframe and two deltas."""
+    contents = []
+    for data in (rows(), rows(5), rows(9)):
+        path.write_bytes(data)
+        with open_snapshot(str(path)) as snapshot:
+            new = Table(snapshot.open, CsvFormat(), "data.csv")
+            base = windows = None
+            if contents:
+                content = archive.content(contents[-1])
+                assert isinstance(content, Content)
+                old = Table(lambda content=content: PlainStream(content), CsvFormat(), "data.csv")
+                found = find_windows(old, new)
+                assert found is not None
+                base, windows = (contents[-1], content), list(whole_windows(old, new, found))
+            archive.keep(snapshot, new.records, base, windows)
+        contents.append(snapshot.sha256)
+    assert [path.suffix for path in stored(archive) if path.suffix != ".slots"].count(".delta") == 2
+    return contents
+
+
+def test_what_a_content_is_made_of_stays_if_it_cannot_be_read(archive: Archive, path: Path) -> None:
+    keyframe, middle, last = store_chain(archive, path)
+    spoiled = archive.folder / "objects" / keyframe[:2] / f"{keyframe[2:]}.zst"
+    whole = spoiled.read_bytes()
+    spoiled.write_bytes(flipped(whole, 20, 1))
+    assert archive.collect({last}) == 0
+    assert archive.contents() == {keyframe, middle, last}
+    spoiled.write_bytes(whole)
+    assert archive.collect({last}) == 2
+    assert read(archive, last) == rows(9)
+
+
+def test_a_lost_content_is_damage_but_a_lost_archive_is_none(archive: Archive, path: Path) -> None:
+    sha256 = store(archive, path)
+    (kept,) = stored(archive)
+    kept.unlink()
+    with pytest.raises(DamagedError):
+        archive.content(sha256)
+    shutil.rmtree(archive.folder)
+    with pytest.raises(ArchiveError) as told:
+        archive.content(sha256)
+    assert not isinstance(told.value, DamagedError)
+
+
+def test_what_a_killed_writer_left_beside_the_contents_is_collected(archive: Archive, path: Path) -> None:
+    sha256 = store(archive, path)
+    (archive.folder / "objects" / sha256[:2] / "half.7.tmp").write_bytes(b"")
+    assert archive.collect({sha256}) == 0
+    assert [kept.suffix for kept in stored(archive)] == [".zst"]
 
 
 def locked(folder: Path) -> int:

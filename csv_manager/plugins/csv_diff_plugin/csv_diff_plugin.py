@@ -1,17 +1,19 @@
 """The command csv_diff."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from csv_manager.core.comparing import Source, compare
 from csv_manager.core.errors import OptionError
 from csv_manager.core.model import FormatOptions
 from csv_manager.patterns import CsvCommandsPattern
 from csv_manager.patterns.csv_commands_pattern import format_option
 from csv_manager.patterns.describe import CHANGE_COLUMNS, comparison_lines, hint, limit_option
 from csv_manager.patterns.format_options import comparison_params, format_params, parse_format
+
+if TYPE_CHECKING:
+    from csv_manager.core.comparing import Source
 
 
 class CsvDiffPlugin(CsvCommandsPattern):
@@ -38,6 +40,8 @@ class CsvDiffPlugin(CsvCommandsPattern):
 
     def csv_diff(self, old: str, new: str, form: str = "table", limit: int = 50, **given: Any) -> int:
         """Write the row changes between two files; 1 if there are any."""
+        from csv_manager.core.comparing import compare
+
         if old == new == "-":
             raise OptionError("OLD and NEW cannot both be stdin; name a file.")
         key, ignore = (tuple(given.get(name) or ()) for name in ("key", "ignore"))
@@ -57,7 +61,7 @@ class CsvDiffPlugin(CsvCommandsPattern):
         return 1 if changes else 0
 
 
-def _source(name: str) -> Source:
+def _source(name: str) -> "Source":
     if name != "-":
         return name
     if sys.stdin is None:

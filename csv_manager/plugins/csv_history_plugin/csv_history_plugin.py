@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from csv_manager.core.blaming import is_match
 from csv_manager.core.errors import ArchiveError, OptionError, UnknownColumnError
 from csv_manager.core.files import writing_to
 from csv_manager.core.paths import identity
@@ -213,7 +212,7 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
             return 1
         outcome = self.csv_watcher.restore(file.path, found)
         made = f"; it is version {outcome.number} now" if outcome.number else "; the file held it already"
-        held = ", and held" if outcome.status == "held" else ""
+        held = ", which is held" if outcome.status == "held" else ""
         click.echo(f"Put back version {found.number} of {name}{made}{held}.")
         return 0
 
@@ -339,6 +338,8 @@ def _check_columns(path: str, cells: Mapping[str, str], columns: Sequence[str]) 
 
 def _touching(file: Any, cells: Mapping[str, str]) -> Iterator[tuple[Any, list[tuple[int, Any]]]]:
     """The versions of a file that touched rows with some cells, newest first, and what they did."""
+    from csv_manager.core.blaming import is_match
+
     for version in file.versions():
         if version.status != "held":
             changes = [

@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from csv_manager.core.comparing import Comparison
 from csv_manager.core.errors import CsvManagerError
 from csv_manager.core.files import give_up_stdout
 from csv_manager.core.model import WatcherOptions
@@ -199,6 +198,8 @@ class _Printer:
         if version.key or version.base is None or version.status == "held" or file.path in self._hinted:
             return
         if changes.counts.inserted and changes.counts.deleted:
+            from csv_manager.core.comparing import Comparison
+
             self._hinted.add(file.path)
             # A hint is no reason to stop printing.
             with contextlib.suppress(CsvManagerError):
