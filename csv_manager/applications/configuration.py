@@ -48,5 +48,8 @@ ARCHIVE_PATH = os.path.join(APP_PATH, "archive")
 #: The largest number of row changes of a version that are also rows of the store; more are read from the archive.
 HISTORY_ROW_LIMIT = 100000
 
+#: Whether long work shows on a terminal, on stderr, how far it is.
+PROGRESS = True
+
 #: A dictionary for logging.config.dictConfig; without one, warnings go to stderr (-v: more, -vv: all).
 GROUNDWORK_LOGGING = None

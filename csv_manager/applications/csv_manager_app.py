@@ -1,8 +1,11 @@
 """csv_manager as a groundwork application: build, activate, run, stop."""
 
 import logging
+import math
 import os
+import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,8 @@ from csv_manager.framework import settings as layered
 from csv_manager.framework.commands import run
 from csv_manager.framework.plugin_files import load_plugin_file
 
+#: Ctrl-C is the same Ctrl-C for so long.
+_IMPATIENT_SECONDS = 1
 _HELP = """Change data capture for CSV files.
 
 \b
@@ -77,7 +82,29 @@ class CSV_MANAGER_APP:  # noqa: N801 - the name that the tutorial gave it
 
 def start_app() -> None:
     """The console script."""
-    sys.exit(main())
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the caller has it ignored
+        signal.signal(signal.SIGINT, _Interrupting())
+    try:
+        code = main()
+    except KeyboardInterrupt:  # while it begins or ends; in between, main says so itself
+        click.echo("Interrupted.", err=True)
+        code = 130
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is done, and the interpreter's end is not to say otherwise
+    sys.exit(code)
+
+
+class _Interrupting:
+    """What Ctrl-C does: it interrupts, but typed again at once it does not cut off what cleans up after the first."""
+
+    def __init__(self) -> None:
+        self._last = -math.inf
+
+    def __call__(self, *_: object) -> None:
+        """Interrupt."""
+        now = time.monotonic()
+        if now - self._last > _IMPATIENT_SECONDS:
+            self._last = now
+            raise KeyboardInterrupt
 
 
 def main(args: Sequence[str] | None = None, application: CSV_MANAGER_APP | None = None) -> int:

@@ -4,25 +4,30 @@ import contextlib
 import errno
 import hashlib
 import io
+import itertools
 import logging
 import os
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import BinaryIO
 
 from csv_manager.archive.contents import Content, Step
-from csv_manager.archive.cutting import cut
+from csv_manager.archive.cutting import cut, recut
 from csv_manager.archive.deltas import Delta
-from csv_manager.archive.encoding import Window, encode
+from csv_manager.archive.encoding import encode
 from csv_manager.archive.frames import FrameFile, damaged, write_frames
+from csv_manager.archive.keyfiles import load_keys, store_keys
 from csv_manager.archive.manifests import load_digests, store_digests
 from csv_manager.archive.snapshots import Snapshot
 from csv_manager.core.digests import Digests, count_line_ends
 from csv_manager.core.digests import digest as slot_digest
-from csv_manager.core.errors import ArchiveError, TornReadError
+from csv_manager.core.errors import ArchiveError, DamagedError, TornReadError
+from csv_manager.core.key_hashes import KeyHashes
 from csv_manager.core.plain import Plain, kept
+from csv_manager.core.ranges import Window
 from csv_manager.core.records import Records
 
 log = logging.getLogger("csv_manager.archive")
@@ -30,11 +35,14 @@ log = logging.getLogger("csv_manager.archive")
 _BLOCK = 1 << 20
 #: A content up to so many bytes is stored whole: no damage to another one reaches it.
 _WHOLE = 1 << 16
+#: Digests are of use if there are so many slots.
+_SEVERAL = 2
 #: A keyframe is stored when so many deltas follow the last one, or when they weigh this part of it.
 _DELTAS, _PART = 64, 4
 #: A snapshot that lies there for so long has lost its process.
 _STALE_SECONDS = 3600
-_SUFFIXES = ("delta", "zst", "slots")
+_AIDS = ("slots", "keys")
+_SUFFIXES = ("delta", "zst", *_AIDS)
 #: How a file with a table of its frames ends.
 _SEEKABLE = b"\xb1\xea\x92\x8f"
 
@@ -42,8 +50,8 @@ _SEEKABLE = b"\xb1\xea\x92\x8f"
 class Archive:
     """Contents in a folder; each is written once, under a temporary name first.
 
-    `objects/ab/cdef….zst` is a keyframe, `objects/ab/cdef….delta` a delta; `….slots` are the digests of the slots of a
-    content that the next one will be compared with, which can be spared.
+    `objects/ab/cdef….zst` is a keyframe, `objects/ab/cdef….delta` a delta. Of a content that the next one will be
+    compared with, `….slots` are the digests of the slots and `….keys` the hashes of the keys; they can be spared.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,16 +63,20 @@ class Archive:
         records: Records | None = None,
         base: tuple[str, Content] | None = None,
         windows: Iterable[Window] | None = None,
+        *,
+        start: int = 0,
     ) -> None:
         """Make a snapshot safe under its content's name, before the version that refers to it is committed.
 
-        With `records`, slots end where records do. With a `base`, its SHA-256 and content, and the `windows` in which
-        the snapshot differs from it, only these are stored, if they are little. Raises `TornReadError`.
+        With `records`, of which the first begins at `start`, slots end where records do. With a `base`, its SHA-256 and
+        content, and the `windows` in which the snapshot differs from it, only these are stored, if they are little.
+        What is there already is stored anew only if it proves to be damaged. Raises `TornReadError`.
         """
-        if not self._object(snapshot.sha256).exists():
-            with self._telling():
-                if base is None or windows is None or not self._keep_delta(snapshot, records, base, windows):
-                    self._keep_whole(snapshot, records)
+        with self._telling():
+            if self._object(snapshot.sha256).exists():
+                self._keep_again(snapshot, records, start)
+            elif base is None or windows is None or not self._keep_delta(snapshot, records, start, base, windows):
+                self._keep_whole(snapshot, cut(snapshot.plain, 0, snapshot.size, records, start), records)
         snapshot.check()
 
     def content(self, sha256: str) -> Plain:
@@ -85,16 +97,26 @@ class Archive:
         delta = self._step(sha256).delta
         return delta.base if delta else None
 
-    def forget_slots(self, sha256: str) -> None:
-        """Remove the digests of a content that the next one will not be compared with."""
-        self._path(sha256, "slots").unlink(missing_ok=True)
+    def keep_keys(self, sha256: str, key: Sequence[str], hashes: KeyHashes) -> None:
+        """Keep the hashes of the keys of a content that the next one will be compared with."""
+        with self._telling():
+            store_keys(self._path(sha256, "keys"), key, hashes)
+
+    def keys(self, sha256: str, key: Sequence[str]) -> KeyHashes | None:
+        """The hashes of the keys of a content, if they were kept."""
+        return load_keys(self._path(sha256, "keys"), key)
+
+    def forget_aids(self, sha256: str) -> None:
+        """Remove what was kept beside a content to compare the next one with it."""
+        for suffix in _AIDS:
+            self._path(sha256, suffix).unlink(missing_ok=True)
 
     def collect(self, live: Collection[str]) -> int:
         """Remove every content but these; the number of those removed.
 
         A content that is a delta to one of those removed is stored as a keyframe before; if it cannot be read, what it
         is made of stays, for a backup may mend it. Nobody may keep contents meanwhile (`FileLocks.hold_all`). May be
-        interrupted: what was not removed is at the next time.
+        interrupted: what was not removed is at the next time, and can be read until then, since it may be kept again.
         """
         with self._telling():
             stored, needed = self.contents(), set(live)
@@ -106,11 +128,11 @@ class Archive:
                     except ArchiveError as error:
                         log.warning("%s What it is made of is kept.", error)
                         needed.update(self._chain(sha256))
-            for sha256 in stored - needed:
+            for sha256 in self._deltas_first(stored - needed):
                 for suffix in _SUFFIXES:
                     self._path(sha256, suffix).unlink(missing_ok=True)
             for left in (self.folder / "objects").glob("*/*"):
-                if left.suffix == ".tmp" or (left.suffix == ".slots" and left.parent.name + left.stem not in live):
+                if self._is_left(left, live):
                     left.unlink(missing_ok=True)
             return len(stored - needed)
 
@@ -153,37 +175,62 @@ class Archive:
         except (ValueError, KeyError, IndexError) as error:
             raise damaged(file.path) from error
 
-    def _keep_whole(self, snapshot: Snapshot, records: Records | None) -> None:
-        """Store a keyframe. Raises `TornReadError` if the bytes are no longer those of the SHA-256."""
-        digest = hashlib.sha256()
-        slots, certain = [], records is not None
-        seed = _seed()
+    def _keep_whole(self, snapshot: Snapshot, cuts: Iterable[tuple[bytes, bool]], records: Records | None) -> None:
+        """Store a keyframe of these slots. Raises `TornReadError` if the bytes are no longer those of the SHA-256."""
+        digest, slots = hashlib.sha256(), _Slots()
 
         def frames() -> Iterator[bytes]:
-            nonlocal certain
-            for data, ends_certainly in cut(snapshot.plain, 0, snapshot.size, records):
+            for data, ends_certainly in cuts:
                 digest.update(data)
-                slots.append((len(data), count_line_ends(data), slot_digest(data, seed)))
-                certain = certain and ends_certainly
+                slots.add(data, ends_certainly=ends_certainly)
                 yield data
 
         with self._incoming(frames()) as incoming:
             if digest.hexdigest() != snapshot.sha256:
                 raise _torn(snapshot)
             _move(incoming, self._path(snapshot.sha256, "zst"))
-        if certain and len(slots) > 1:
-            lengths, lines, digests = zip(*slots, strict=True)
-            store_digests(self._path(snapshot.sha256, "slots"), Digests(seed, lengths, lines, digests))
+        self._keep_slots(snapshot, records, slots)
+
+    def _keep_again(self, snapshot: Snapshot, records: Records | None, start: int) -> None:
+        """Store the digests of a content that is stored but has none; if it is damaged, it is stored anew."""
+        cuts = cut(snapshot.plain, 0, snapshot.size, records, start)
+        try:
+            content = self.content(snapshot.sha256) if records else None
+            if records is None or not isinstance(content, Content) or content.digests or len(content.slots) < _SEVERAL:
+                return
+            lengths = [slot.length for slot in content.slots]
+            # With the same slots, so that what is a delta to it stays what it is.
+            cuts = recut(snapshot.plain, lengths, records, start)
+            slots = _Slots()
+            for data, ends_certainly in recut(content, lengths, records, start):
+                slots.add(data, ends_certainly=ends_certainly)
+        except DamagedError as error:
+            self._keep_whole(snapshot, cuts, records)
+            log.warning("%s It was stored anew, since the file holds it.", error)
+        else:
+            self._keep_slots(snapshot, records, slots)
+
+    def _keep_slots(self, snapshot: Snapshot, records: Records | None, slots: "_Slots") -> None:
+        """Store the digests of slots, if they can be of use."""
+        if records is not None and slots.certain and len(slots.digests) >= _SEVERAL:
+            digests = Digests(records.form, slots.seed, slots.lengths, slots.lines, slots.digests)
+            store_digests(self._path(snapshot.sha256, "slots"), digests)
 
     def _keep_delta(
-        self, snapshot: Snapshot, records: Records | None, base: tuple[str, Content], windows: Iterable[Window]
+        self,
+        snapshot: Snapshot,
+        records: Records | None,
+        start: int,
+        base: tuple[str, Content],
+        windows: Iterable[Window],
     ) -> bool:
         """Store a delta, once what it makes of the base was compared with the file; False if it would not be little."""
         base_sha256, content = base
         keyframe, *deltas = (step.file.size for step in content.steps)
-        if snapshot.size <= _WHOLE or content.digests is None or len(deltas) + 1 >= _DELTAS:
+        known = content.digests is not None and records is not None and content.digests.form == records.form
+        if snapshot.size <= _WHOLE or not known or len(deltas) + 1 >= _DELTAS:
             return False
-        encoded = encode(content, snapshot.plain, windows, records)
+        encoded = encode(content, snapshot.plain, windows, records, start)
         if not encoded.certain:
             return False
         delta = Delta(base=base_sha256, size=snapshot.size, splices=encoded.splices)
@@ -210,6 +257,17 @@ class Archive:
                 raise damaged(self._object(sha256))
             _move(incoming, self._path(sha256, "zst"))
         self._path(sha256, "delta").unlink()
+
+    def _deltas_first(self, contents: set[str]) -> list[str]:
+        """Contents, each before the one that it is a delta to."""
+        bases = {sha256: contents.intersection(itertools.islice(self._chain(sha256), 1)) for sha256 in contents}
+        return list(TopologicalSorter(bases).static_order())[::-1]
+
+    def _is_left(self, path: Path, live: Collection[str]) -> bool:
+        """Whether a file is what a killed process left, or stands beside a content that is gone."""
+        rewritten = path.suffix == ".delta" and path.with_suffix(".zst").exists()
+        gone = path.suffix[1:] in _AIDS and path.parent.name + path.stem not in live
+        return path.suffix == ".tmp" or rewritten or gone
 
     def _chain(self, sha256: str) -> Iterator[str]:
         """The contents that a content is made of, as far as they can be read."""
@@ -258,6 +316,24 @@ class Archive:
             ) from error
 
 
+class _Slots:
+    """What is to be known of the slots of a content, as they come; `certain` if each ends with a record."""
+
+    def __init__(self) -> None:
+        self.seed = int.from_bytes(os.urandom(8), "little")
+        self.lengths: list[int] = []
+        self.lines: list[int] = []
+        self.digests: list[bytes] = []
+        self.certain = True
+
+    def add(self, data: bytes, *, ends_certainly: bool) -> None:
+        """Add the next slot."""
+        self.lengths.append(len(data))
+        self.lines.append(count_line_ends(data))
+        self.digests.append(slot_digest(data, self.seed))
+        self.certain = self.certain and ends_certainly
+
+
 class _Checked(io.RawIOBase):
     """The bytes of a content in their order, compared with its name when their end is reached."""
 
@@ -301,7 +377,7 @@ def _updated(base: Content, made: Content, snapshot: Snapshot) -> Digests:
         else:
             lines.append(base.digests.lines[before])
             digests.append(base.digests.digests[before])
-    return Digests(base.digests.seed, lengths, lines, digests)
+    return Digests(base.digests.form, base.digests.seed, lengths, lines, digests)
 
 
 def _is_seekable(path: Path) -> bool:
@@ -309,10 +385,6 @@ def _is_seekable(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(max(file.seek(0, 2) - 4, 0))
         return file.read() == _SEEKABLE
-
-
-def _seed() -> int:
-    return int.from_bytes(os.urandom(8), "little")
 
 
 def _torn(snapshot: Snapshot) -> TornReadError:

@@ -3,7 +3,6 @@
 import bisect
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from csv_manager.archive.deltas import Delta, Splice
@@ -15,8 +14,7 @@ from csv_manager.core.plain import Plain
 _AT_HAND = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """One slot: the frame that it began as, its length now, and the splices of each delta since."""
 
     file: FrameFile
@@ -31,7 +29,10 @@ class Slot:
 
     def read(self) -> bytes:
         """The bytes of the slot as it is now. Raises `ArchiveError` if the frame is damaged."""
-        data = bytearray(self.file.read(self.frame))
+        frame = self.file.read(self.frame)
+        if not self.splices:
+            return frame
+        data = bytearray(frame)
         for splices in self.splices:
             for splice in reversed(splices):
                 data[splice.offset : splice.offset + splice.deleted] = splice.inserted
@@ -53,7 +54,8 @@ class Content(Plain):
     def __init__(self, steps: Sequence[Step], digests: Digests | None = None) -> None:
         keyframe, *deltas = steps
         self.steps = steps
-        slots = [Slot(keyframe.file, frame, length) for frame, length in enumerate(keyframe.file.lengths)]
+        lengths = keyframe.file.lengths
+        slots = list(map(Slot, itertools.repeat(keyframe.file), range(len(lengths)), lengths))
         for file, delta in deltas:
             slots = _applied(slots, file, delta) if delta else slots
         self.slots = slots

@@ -9,11 +9,10 @@ from csv_manager.archive.cutting import cut
 from csv_manager.archive.deltas import Splice
 from csv_manager.core.digests import SLOT
 from csv_manager.core.plain import Plain
+from csv_manager.core.ranges import Window
 from csv_manager.core.records import Records
 from csv_manager.core.walking import common_prefix
 
-#: low and high in the base, low and high in the new content.
-Window = tuple[int, int, int, int]
 #: A slot that grows beyond this many bytes is stored anew, as several.
 _LONGEST = 2 * SLOT
 
@@ -27,19 +26,19 @@ class Encoded:
     certain: bool = True
 
 
-def encode(base: Content, new: Plain, windows: Iterable[Window], records: Records | None) -> Encoded:
-    """How `new` comes from `base`."""
+def encode(base: Content, new: Plain, windows: Iterable[Window], records: Records | None, start: int) -> Encoded:
+    """How `new`, in which the first of the records begins at `start`, comes from `base`."""
     encoded = Encoded()
     grown = 0
     for first, last, group in _regions(base, windows):
         begin, end = base.starts[first], base.starts[last + 1]
         low_new = begin + grown
-        grown += sum((high_new - low_new) - (high_old - low_old) for low_old, high_old, low_new, high_new in group)
+        grown += sum((window.high_new - window.low_new) - (window.high - window.low) for window in group)
         if end + grown - low_new <= _LONGEST * (last - first + 1):
             for window in group:
                 encoded.splices.extend(_splices(base, new, window))
             continue
-        slots = list(cut(new, low_new, end + grown, records))
+        slots = list(cut(new, low_new, end + grown, records, start))
         encoded.slots.extend(data for data, _ in slots)
         for number in range(first, last + 1):
             gone = base.slots[number].length
@@ -55,9 +54,8 @@ def _regions(base: Content, windows: Iterable[Window]) -> Iterator[tuple[int, in
     group: list[Window] = []
     first = last = -1
     for window in windows:
-        low, high = window[:2]
-        begin = _slot_at(base, low)
-        end = _slot_at(base, high - 1) if high > low else begin
+        begin = _slot_at(base, window.low)
+        end = _slot_at(base, window.high - 1) if window.high > window.low else begin
         if group and begin > last:
             yield first, last, group
             group = []
@@ -76,11 +74,11 @@ def _slot_at(base: Content, place: int) -> int:
 
 def _splices(base: Content, new: Plain, window: Window) -> Iterator[Splice]:
     """The splices of one window: what comes is put into the first of its slots, what goes is taken out of all."""
-    low, high, low_new, high_new = window
+    low, high = window.low, window.high
     first, last = _slot_at(base, low), _slot_at(base, max(high - 1, low))
-    inserted = new.read(low_new, high_new - low_new)
+    inserted = new.read(window.low_new, window.high_new - window.low_new) if window.come is None else window.come
     if first == last:
-        deleted = base.read(low, high - low)
+        deleted = base.read(low, high - low) if window.gone is None else window.gone
         before = common_prefix(deleted, inserted)
         deleted, inserted, low = deleted[before:], inserted[before:], low + before
         after = common_prefix(deleted[::-1], inserted[::-1])

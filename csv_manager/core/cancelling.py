@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from csv_manager.core.matching import Matcher
 from csv_manager.core.plain import Plain
+from csv_manager.core.ranges import Ranges
 from csv_manager.core.records import Records
-from csv_manager.core.walking import Ranges
 
 if TYPE_CHECKING:
     from array import array

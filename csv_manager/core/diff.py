@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from csv_manager.core.cancelling import cancel
 from csv_manager.core.changes import ChangeSet, Counts
-from csv_manager.core.keys import check_key, key_reader
+from csv_manager.core.keys import check_changed_key, check_columns, check_key, key_reader
 from csv_manager.core.matching import Matcher, picked
 from csv_manager.core.model import Cells, ColumnChange, RowChange
+from csv_manager.core.ranges import Ranges, Window, paired
 from csv_manager.core.reading import Row, Table
-from csv_manager.core.walking import Ranges, paired, walk
+from csv_manager.core.walking import walk
 
 if TYPE_CHECKING:
     from array import array
@@ -58,11 +59,11 @@ def find_windows(old: Table, new: Table) -> Windows | None:
     return windows
 
 
-def whole_windows(old: Table, new: Table, windows: Windows) -> Iterator[tuple[int, int, int, int]]:
-    """Where the bytes of both differ, what stands before the rows included: low and high in old, and in new."""
+def whole_windows(old: Table, new: Table, windows: Windows) -> Iterator[Window]:
+    """Where the bytes of both differ, what stands before the rows included."""
     before, after = windows.starts
     if old.plain.read(0, before) != new.plain.read(0, after):
-        yield 0, before, 0, after
+        yield Window(0, before, 0, after)
     yield from paired(*windows)
 
 
@@ -80,14 +81,18 @@ def diff(
     Columns in `ignore` are not compared. `windows` are those of `find_windows`, if it was asked before. Raises
     `UnknownColumnError`, `DuplicateKeyError`, and `TornReadError` if a file is written to meanwhile.
     """
-    check_key(new, key)
+    check_columns(new, key)
     if old is None or not old.columns or not new.columns:
+        check_key(new, key)
         for table in (old, new):
             if table is not None:
                 _ = table.columns
                 table.plain.check()
         return _whole(old, "delete", key) if old is not None and old.columns else _whole(new, "insert", key)
     check_key(old, key)
+    windows = windows or find_windows(old, new)
+    if windows is None:
+        check_key(new, key)
     renamed = _renamed(old, new, {*key, *ignore})
     columns = ColumnChange(
         added=tuple(name for name in new.columns if name not in old.columns and name not in renamed.values()),
@@ -97,7 +102,7 @@ def diff(
     pair = _Pair(
         old,
         new,
-        _differing(old, new, windows or find_windows(old, new)),
+        _differing(old, new, windows),
         _Projection(old, new, renamed, frozenset(ignore)),
     )
     comparison = _Keyed(pair, key) if key else _Unkeyed(pair)
@@ -262,12 +267,16 @@ class _Unkeyed:
 
 
 class _KeyChanges(NamedTuple):
-    """The keys of the rows that have gone, that have come and that changed, and how many rows are as they were."""
+    """The keys of the rows that have gone, that have come and that changed, and how many rows are as they were.
+
+    `is_repeated` if of the rows that have come two share their key.
+    """
 
     gone: dict[object, _Content]
     come: dict[object, _Content]
     updated: set[object]
     kept: int
+    is_repeated: bool
 
 
 class _Keyed:
@@ -276,6 +285,14 @@ class _Keyed:
     def __init__(self, pair: _Pair, key: Sequence[str]) -> None:
         self._pair, self._key = pair, key
         self._old_key, self._new_key = key_reader(pair.old.columns, key), key_reader(pair.new.columns, key)
+        if tuple(key) not in pair.new.unique:
+            self._check_key()
+
+    def _check_key(self) -> None:
+        """Raise if the key is not unique in the new content, by what differs from the old one, in which it is."""
+        if self._changes.is_repeated:
+            check_key(self._pair.new, self._key)
+        check_changed_key(self._pair.old, self._pair.new, self._key, self._changes.gone, self._changes.come)
 
     @functools.cached_property
     def _changes(self) -> _KeyChanges:
@@ -283,9 +300,10 @@ class _Keyed:
         gone: dict[object, _Content] = {}
         come: dict[object, _Content] = {}
         updated: set[object] = set()
-        old_rows = 0
+        old_rows = new_rows = 0
         for olds, news in pair.batches():
             old_rows += len(olds)
+            new_rows += len(news)
             for row in olds:
                 key, content = self._old_key(row.cells), pair.old_content(row.cells)
                 other = come.pop(key, None)
@@ -300,16 +318,17 @@ class _Keyed:
                     come[key] = content
                 elif other != content:
                     updated.add(key)
-        return _KeyChanges(gone, come, updated, old_rows - len(gone) - len(updated))
+        paired = old_rows - len(gone)
+        return _KeyChanges(gone, come, updated, paired - len(updated), paired + len(come) < new_rows)
 
     def counts(self) -> Counts:
         """The numbers of row changes."""
-        gone, come, updated, _ = self._changes
+        gone, come, updated, *_ = self._changes
         return Counts(inserted=len(come), updated=len(updated), deleted=len(gone))
 
     def changes(self, *, numbered: bool = True) -> Iterator[RowChange]:
         """Deletes, then inserts and updates."""
-        pair, (gone, come, updated, _) = self._pair, self._changes
+        pair, (gone, come, updated, *_) = self._pair, self._changes
         before: dict[object, Cells] = {}
         for row in pair.old_rows(numbered=numbered) if gone or updated else ():
             key = self._old_key(row.cells)
@@ -328,7 +347,7 @@ class _Keyed:
 
     def is_reordered(self) -> bool:
         """Whether the rows that are as they were stand in another order."""
-        gone, come, updated, kept = self._changes
+        gone, come, updated, kept, _ = self._changes
         old = ((row.window, self._old_key(row.cells)) for row in self._pair.old_rows())
         new = ((row.window, self._new_key(row.cells)) for row in self._pair.new_rows())
         return kept > 0 and any(

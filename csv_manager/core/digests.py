@@ -3,7 +3,7 @@
 import bisect
 import itertools
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 #: Slots are about so long, in bytes; one ends with a record.
 SLOT = 1 << 16
@@ -12,10 +12,14 @@ SLOT = 1 << 16
 class Digests:
     """The slots of a content: lengths in bytes, lines that end in each, XXH3-128 digests under a secret seed.
 
-    Each slot begins with a record. The seed is drawn anew for each content, since XXH3 resists no one who knows it.
+    Each slot begins with a record, as `Records` of the `form` see it. The seed is drawn anew for each content, since
+    XXH3 resists no one who knows it.
     """
 
-    def __init__(self, seed: int, lengths: Sequence[int], lines: Sequence[int], digests: Sequence[bytes]) -> None:
+    def __init__(
+        self, form: bytes, seed: int, lengths: Sequence[int], lines: Sequence[int], digests: Sequence[bytes]
+    ) -> None:
+        self.form = form
         self.seed = seed
         self.lengths, self.lines, self.digests = array("Q", lengths), array("Q", lines), list(digests)
         self.starts = array("Q", itertools.accumulate(self.lengths, initial=0))
@@ -30,9 +34,21 @@ class Digests:
         """Where the slot ends that a place is in."""
         return self.starts[min(bisect.bisect_right(self.starts, place), len(self.lengths))]
 
-    def is_slot(self, number: int, data: bytes) -> bool:
-        """Whether these bytes are those of a slot."""
-        return len(data) == self.lengths[number] and digest(data, self.seed) == self.digests[number]
+    def skip(self, number: int, read: Callable[[int, int], bytes], place: int, more: int) -> tuple[int, bytes]:
+        """The first slot from one on that another content, read from a place on, has not, and what it has instead.
+
+        That is as many bytes as the slot has, and some `more`; none behind the last slot.
+        """
+        import xxhash
+
+        digest, seed = xxhash.xxh3_128_digest, self.seed
+        for slot, known in enumerate(itertools.islice(self.digests, number, None), number):
+            length = self.lengths[slot]
+            data = read(place, length + more)
+            if digest(memoryview(data)[:length] if more else data, seed) != known or len(data) < length:
+                return slot, data
+            place += length
+        return len(self.digests), b""
 
     def lines_before(self, place: int) -> tuple[int, int]:
         """The place where the slot begins that a place is in, and the lines that end before it."""
@@ -47,17 +63,19 @@ def digest(data: bytes, seed: int) -> bytes:
     return xxhash.xxh3_128_digest(data, seed)
 
 
-def digests_of(seed: int, slots: Iterable[bytes]) -> Digests:
+def digests_of(form: bytes, seed: int, slots: Iterable[bytes]) -> Digests:
     """The digests of slots whose bytes are given."""
     lengths, lines, digests = [], [], []
     for data in slots:
         lengths.append(len(data))
         lines.append(count_line_ends(data))
         digests.append(digest(data, seed))
-    return Digests(seed, lengths, lines, digests)
+    return Digests(form, seed, lengths, lines, digests)
 
 
-def count_line_ends(data: bytes) -> int:
-    """How many lines end in bytes that neither begin nor end within CR LF; CR LF is one end, as is a lone CR."""
-    count = data.count(b"\n")
-    return count + data.count(b"\r") - data.count(b"\r\n") if b"\r" in data else count
+def count_line_ends(data: bytes, low: int = 0, high: int | None = None) -> int:
+    """How many lines end between two places, neither of which is within CR LF; that is one end, as is a lone CR."""
+    count = data.count(b"\n", low, high)
+    if data.find(b"\r", low, high) < 0:
+        return count
+    return count + data.count(b"\r", low, high) - data.count(b"\r\n", low, high)

@@ -6,10 +6,11 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+_BLOCK = 1 << 20
 #: Names of what is already open; a file that stands behind them must be written through, not replaced.
 _OPEN = ("/dev/std", "/dev/fd/", "/proc/")
 
@@ -30,6 +31,13 @@ def writing_to(path: str) -> Iterator[BinaryIO]:
     else:
         with _replacing(Path(os.path.realpath(path))) as file:
             yield file
+
+
+def copy(source: BinaryIO, target: BinaryIO, done: Callable[[int], None]) -> None:
+    """Copy what is left of a stream; `done` is told how many more bytes were written, again and again."""
+    while block := source.read(_BLOCK):
+        target.write(block)
+        done(len(block))
 
 
 def give_up_stdout() -> None:
@@ -53,6 +61,8 @@ def _replacing(target: Path) -> Iterator[BinaryIO]:
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())  # the name must not outlive the bytes when the power goes
         if target.exists():
             was = target.stat()
             with contextlib.suppress(PermissionError):

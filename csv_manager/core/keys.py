@@ -1,14 +1,13 @@
 """Row keys: how they are read, and that no two rows of a content share one."""
 
-from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 
 from csv_manager.core.errors import DuplicateKeyError, UnknownColumnError
+from csv_manager.core.key_hashes import BuiltHashes, ChangedHashes, key_hash
 from csv_manager.core.reading import Table
 
 _OFFENDERS = 3
-_BUCKETS = 256
 
 
 def key_reader(columns: Sequence[str], key: Sequence[str]) -> Callable[[list[str]], object]:
@@ -33,17 +32,12 @@ def check_key(table: Table, key: Sequence[str]) -> None:
     """
     if not key or not table.columns or tuple(key) in table.unique:
         return
-    for column in key:
-        if column not in table.columns:
-            raise UnknownColumnError(
-                f"{table.csv_file}: key column {column!r} is not in the header: {', '.join(table.columns)}."
-            )
+    check_columns(table, key)
     read = key_reader(table.columns, key)
-    buckets = [array("q") for _ in range(_BUCKETS)]
+    hashes = BuiltHashes()
     for row in table.rows(numbered=False):
-        hashed = hash(read(row.cells))
-        buckets[hashed % _BUCKETS].append(hashed)
-    repeated = {hashed for bucket in buckets for hashed in _repeated(bucket)}
+        hashes.add(key_hash(read(row.cells)))
+    repeated = hashes.repeated()
     offenders = _offenders(table, key, repeated) if repeated else []
     if offenders:
         more = len(offenders) - _OFFENDERS
@@ -52,15 +46,36 @@ def check_key(table: Table, key: Sequence[str]) -> None:
             f"{table.csv_file}: the key is not unique: {'; '.join(offenders[:_OFFENDERS])}{rest}; "
             "name more --key columns, or none."
         )
-    table.unique.add(tuple(key))
+    table.unique[tuple(key)] = hashes
 
 
-def _repeated(hashes: "array[int]") -> set[int]:
-    """Those that are there more than once."""
-    seen: set[int] = set()
-    if len(set(hashes)) == len(hashes):
-        return seen
-    return {hashed for hashed in hashes if hashed in seen or seen.add(hashed)}  # type: ignore[func-returns-value]
+def check_columns(table: Table, key: Sequence[str]) -> None:
+    """Raise unless `key` are columns of the table, if it has any."""
+    for column in key:
+        if table.columns and column not in table.columns:
+            raise UnknownColumnError(
+                f"{table.csv_file}: key column {column!r} is not in the header: {', '.join(table.columns)}."
+            )
+
+
+def check_changed_key(
+    old: Table, new: Table, key: Sequence[str], gone: Iterable[object], come: Iterable[object]
+) -> None:
+    """Raise unless the key is unique in `new`, which differs from `old`, in which it is, in the keys of some rows.
+
+    `come` are the keys of the rows without a row of the same key in what of the old content differs; they are looked
+    for among the hashes of all its keys. Only where these cannot exclude them is the new content read.
+    """
+    hashes = old.unique[tuple(key)]
+    gone_hashes, come_hashes = {key_hash(each) for each in gone}, {key_hash(each) for each in come}
+    if not come_hashes and not gone_hashes:
+        new.unique[tuple(key)] = hashes
+    elif hashes is not None and not hashes.may_hold(come_hashes):
+        new.unique[tuple(key)] = ChangedHashes(hashes, gone_hashes, come_hashes)
+    elif come_hashes:
+        check_key(new, key)
+    else:
+        new.unique[tuple(key)] = None
 
 
 def _offenders(table: Table, key: Sequence[str], hashes: set[int]) -> list[str]:
@@ -70,7 +85,7 @@ def _offenders(table: Table, key: Sequence[str], hashes: set[int]) -> list[str]:
     offenders = []
     for row in table.rows():
         value = read(row.cells)
-        if hash(value) not in hashes:
+        if key_hash(value) not in hashes:
             continue
         first = lines.setdefault(value, row.line)
         if first != row.line:

@@ -7,14 +7,18 @@ import io
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from csv_manager.core import compression as compressions
+from csv_manager.core.digests import count_line_ends
 from csv_manager.core.errors import NotCsvError, OptionError
 from csv_manager.core.model import EXTRA, Cells, CsvFormat
 from csv_manager.core.plain import Plain, View, open_plain, stream
+from csv_manager.core.ranges import Ranges
 from csv_manager.core.records import Records
-from csv_manager.core.walking import Ranges
+
+if TYPE_CHECKING:
+    from csv_manager.core.key_hashes import KeyHashes
 
 _BLOCK = 1 << 16
 #: Ranges up to so many bytes are decoded together.
@@ -52,8 +56,8 @@ class Table:
         self._open_raw = open_raw
         self.csv_format = csv_format
         self.csv_file = csv_file
-        #: Keys that are known to be unique in this content.
-        self.unique: set[tuple[str, ...]] = set()
+        #: Keys that are known to be unique in this content, with the hashes of the rows' keys if they are known.
+        self.unique: dict[tuple[str, ...], KeyHashes | None] = {}
         self._count: int | None = None
 
     @functools.cached_property
@@ -104,15 +108,19 @@ class Table:
         """
         count = 0
         sections = _Sections(self.plain, self.whole() if ranges is None else ranges, self._start, numbered=numbered)
-        reader = self._reader(sections.lines(self.encoding, self.csv_format.errors))
-        previous = 0
         try:
-            for cells in reader:
-                line = previous + sections.skipped + 1 if numbered else None
-                previous = reader.line_num
-                if cells:
-                    count += 1
-                    yield Row(line, cells, sections.window)
+            for lines, pieces in sections.groups(self.encoding, self.csv_format.errors):
+                reader = self._reader(lines)
+                previous = until = before = window = 0
+                following = iter(pieces)
+                for cells in reader:
+                    while previous >= until:
+                        until, before, window = next(following)
+                    if cells:
+                        count += 1
+                        yield Row(previous + before + 1 if numbered else None, cells, window)
+                    previous = reader.line_num
+                sections.held += previous
         except UnicodeDecodeError as error:
             raise self._undecodable() from error
         self.plain.check()
@@ -148,7 +156,7 @@ class Table:
         for line in itertools.islice(io.TextIOWrapper(stream(plain, place, plain.size), "latin-1", newline=""), lines):
             place += len(line)
         begin = place
-        for batch in self.records.batches(plain, place, plain.size):
+        for batch in self.records.batches(plain, place, plain.size, few=True):
             for record in batch:
                 place += len(record)
                 if record.strip(b"\r\n"):
@@ -213,45 +221,49 @@ def _line_ends(before: str, text: str) -> int:
     return text.count("\n") + text.count("\r") - text.count("\r\n") - split
 
 
-class _Sections:
-    """Some ranges of a content as lines of text; `skipped` is how many lines of the content no range has held so far.
+class _Piece(NamedTuple):
+    """A range within a group: where it ends, in lines of the group; the content's lines before the group's; its window.
 
-    `window` is the number of the window that is being read.
+    The lines before are those that no range has, and those of the groups before.
     """
+
+    until: int
+    before: int
+    window: int
+
+
+class _Sections:
+    """Some ranges of a content as lines of text; `held` is how many lines the groups had that have been read."""
 
     def __init__(self, plain: Plain, ranges: Ranges, start: _Start, *, numbered: bool) -> None:
         self._plain, self._ranges, self._start, self._numbered = plain, ranges, start, numbered
-        self.skipped = start.lines
-        self.window = 0
+        self.held = 0
 
-    def lines(self, encoding: str, errors: str) -> Iterator[str]:
-        """The lines of all ranges; small ones are decoded many at a time."""
-        group: list[tuple[bytes, int, int]] = []
-        size, view, place = 0, View(self._plain), self._start.place
-        for part, (low, high, window) in enumerate(self._ranges):
-            known = self._ranges.lines_between(part) if self._numbered else 0
-            between = view.count_lines(place, low) if known is None else known
-            place = high
-            if high - low > _SMALL:
-                yield from self._decoded(group, encoding, errors)
-                group, size = [], 0
-                self.skipped, self.window = self.skipped + between, window
-                yield from io.TextIOWrapper(stream(self._plain, low, high), encoding, errors, newline="")
+    def groups(self, encoding: str, errors: str) -> Iterator[tuple[Iterable[str], list[_Piece]]]:
+        """The lines of a large range, or of many small ones that are decoded together, and what ranges they are."""
+        view, place, skipped = View(self._plain), self._start.place, self._start.lines
+        group: list[bytes] = []
+        pieces: list[_Piece] = []
+        size = lines = 0
+        for low, high, window, piece, between in self._ranges.pieces():
+            if self._numbered:
+                skipped += view.count_lines(place, low) if between is None else between
+            place, is_large = high, high - low > _SMALL
+            # A line feed behind a carriage return would make one line end of two.
+            if group and (is_large or size > _BLOCK or group[-1].endswith(b"\r")):
+                yield io.StringIO(b"".join(group).decode(encoding, errors), newline=""), pieces
+                group, pieces, size, lines = [], [], 0, 0
+            if is_large:
+                text = io.TextIOWrapper(stream(self._plain, low, high), encoding, errors, newline="")
+                yield text, [_Piece(sys.maxsize, skipped + self.held, window)]
                 continue
-            piece = self._ranges.data(part) or view.read(low, high - low)
-            group.append((piece, between, window))
-            size += len(piece)
-            if size > _BLOCK or piece.endswith(b"\r"):  # which a line feed behind it would not leave a line end
-                yield from self._decoded(group, encoding, errors)
-                group, size = [], 0
-        yield from self._decoded(group, encoding, errors)
-
-    def _decoded(self, group: list[tuple[bytes, int, int]], encoding: str, errors: str) -> Iterator[str]:
-        """The lines of some small ranges: their bytes, the lines before each, their windows."""
-        lines = io.StringIO(b"".join(piece for piece, _, _ in group).decode(encoding, errors), newline="")
-        for piece, between, window in group:
-            self.skipped, self.window = self.skipped + between, window
-            yield from itertools.islice(lines, len(piece.splitlines()))
+            data = piece or view.read(low, high - low)
+            group.append(data)
+            size += high - low
+            lines += count_line_ends(data) + (not data.endswith((b"\n", b"\r")))
+            pieces.append(_Piece(lines, skipped + self.held, window))
+        if group:
+            yield io.StringIO(b"".join(group).decode(encoding, errors), newline=""), pieces
 
 
 def check_names(table: Table) -> None:

@@ -12,6 +12,8 @@ from csv_manager.core.plain import Plain
 
 #: How far ahead is read for the end of a record, in bytes; doubled where that is too little.
 _AHEAD = 1 << 18
+#: The same where the first records may be enough.
+_FEW = 1 << 12
 
 
 class Records:
@@ -19,7 +21,9 @@ class Records:
 
     def __init__(self, delimiter: str, quotechar: str, encoding: str) -> None:
         self._quote = quotechar.encode(encoding)
-        self._record, self._rest = _patterns(delimiter.encode(encoding), self._quote)
+        #: What tells such records from others.
+        self.form = b"\0".join((delimiter.encode(encoding), self._quote))
+        self._record, self._three, self._rest = _patterns(delimiter.encode(encoding), self._quote)
 
     def split(self, data: bytes) -> list[bytes]:
         """The records of bytes that begin with one, each with its line end; the last may go on behind the data."""
@@ -30,9 +34,9 @@ class Records:
             records.pop()
         return records
 
-    def batches(self, plain: Plain, low: int, high: int) -> Iterator[list[bytes]]:
-        """The records from `low` to `high`, both ends of records, a few thousand at a time."""
-        ahead = _AHEAD
+    def batches(self, plain: Plain, low: int, high: int, *, few: bool = False) -> Iterator[list[bytes]]:
+        """The records from `low` to `high`, both ends of records, a few thousand at a time; the first are a `few`."""
+        ahead = _FEW if few else _AHEAD
         while low < high:
             data = plain.read(low, min(ahead, high - low))
             if len(data) < min(ahead, high - low):
@@ -46,6 +50,39 @@ class Records:
             ahead = _AHEAD
             low += len(data)
             yield records
+
+    def end(self, data: bytes, begin: int) -> int | None:
+        """Where the record ends that begins at a place; None if the data do not show it."""
+        end = self._record.match(data, begin).end()  # type: ignore[union-attr]
+        return end if end < len(data) else None
+
+    def next_three(self, data: bytes, begin: int) -> tuple[int, int, int] | None:
+        """Where the record ends that begins at a place, and the two behind it; None if the data do not show them."""
+        three = self._three.match(data, begin)
+        first, second, third = three.end(1), three.end(2), three.end(3)  # type: ignore[union-attr]
+        return (first, second, third) if third < len(data) else None
+
+    def begin_before(self, data: bytes, place: int, low: int, *, proven: bool) -> int | None:
+        """Where the line of `place` begins, if a record certainly does there; looked for from `low` on.
+
+        A record begins at `low` if that is `proven`. None says only that there was no quick way to be certain.
+        """
+        begin = data.rfind(b"\n", low, place) + 1
+        if not begin:
+            return low if proven else None
+        quote = data.rfind(self._quote, low, begin) if self._quote else -1
+        if quote < 0:
+            return begin if proven or not self._quote else None
+        # If the last line with a quote ends a record, the lines behind it do.
+        line, end = data.rfind(b"\n", low, quote) + 1, data.find(b"\n", quote) + 1
+        if not line and not proven:
+            return None
+        is_record = self._record.match(data, line or low, end + 1).end() == end  # type: ignore[union-attr]
+        if is_record and line:
+            # It is no more certain that a record begins with it than that it goes on with it, within quotes.
+            rest = self._rest.match(data, line, end + 1)
+            is_record = rest is not None and rest.end() == end
+        return begin if is_record else None
 
     def last_end(self, data: bytes, *, proven: bool) -> int | None:
         """Where in `data` the last record ends that certainly ends there, whatever follows; 0 if none does.
@@ -116,19 +153,21 @@ class Records:
 
 
 @functools.cache
-def _patterns(delimiter: bytes, quote: bytes) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
-    """Patterns for one record, and for the rest of one from within a quoted field."""
+def _patterns(delimiter: bytes, quote: bytes) -> tuple[re.Pattern[bytes], ...]:
+    """Patterns for one record, for three with a group each, and for the rest of one from within a quoted field."""
     bare = _none_of(delimiter, b"\r", b"\n")
     end = rb"(?:\r\n|\r|\n|\Z)"
     if not quote:
-        return re.compile(rb"[^\r\n]*+" + end), re.compile(rb"(?!)")
+        record = rb"[^\r\n]*+" + end
+        return re.compile(record), re.compile(b"(%b)" % record * 3), re.compile(rb"(?!)")
     q = re.escape(quote)
     inside = rb"%b(?:%b%b)*+" % (_none_of(quote), q + q, _none_of(quote))
     field = rb"(?:%b%b(?:%b%b)?|%b)" % (q, inside, q, bare, bare)
     fields = rb"(?:%b%b)*+" % (re.escape(delimiter), field)
     unquoted = rb"%b(?:\r\n?|\n)" % _none_of(quote, b"\r", b"\n")
-    record = re.compile(rb"%b|%b%b%b" % (unquoted, field, fields, end))
-    return record, re.compile(rb"%b%b%b%b(?:\r\n|\r(?=[\s\S])|\n)" % (inside, q, bare, fields))
+    record = rb"(?:%b|%b%b%b)" % (unquoted, field, fields, end)
+    rest = rb"%b%b%b%b(?:\r\n|\r(?=[\s\S])|\n)" % (inside, q, bare, fields)
+    return re.compile(record), re.compile(b"(%b)" % record * 3), re.compile(rest)
 
 
 def _none_of(*marks: bytes) -> bytes:

@@ -8,75 +8,26 @@ never correctness.
 
 import itertools
 import operator
-from array import array
-from collections.abc import Iterator
 
+from csv_manager.core.digests import count_line_ends
 from csv_manager.core.plain import Plain, View
+from csv_manager.core.ranges import Ranges
 from csv_manager.core.records import Records
 
+#: Blocks of both contents are at hand up to so many bytes.
+_MOST = 1 << 16
+#: So many bytes more of the new content than of a slot: rows may have grown.
+_MORE = 1 << 11
 #: Bytes that are compared at once: few after a difference, since the next may be near, then twice as many each time.
-_LEAST, _MOST = 1 << 11, 1 << 16
+_LEAST = 1 << 11
 #: How far is looked for the next common record, in bytes, one after the other.
 _SEARCHES = (1 << 10, 1 << 13, 1 << 17, 1 << 21)
 #: How far is looked back for the end of a record that is certain, in bytes.
 _BACK = (1 << 12, 1 << 15, 1 << 18, 1 << 22)
 #: After so many windows, walking goes on only while they make up at most this share of what was walked.
 _MANY, _SHARE = 1000, 16
-#: The bytes of the windows of one side are kept up to so many.
-_AT_HAND = 1 << 22
-
-
-class Ranges:
-    """Parts of a content in their order, from a record's begin to a record's end each.
-
-    A part is (low, high, window): places in bytes, and the number of the window that it belongs to. The bytes of the
-    parts are at hand as long as they are few, and how many lines end between a part and the one before it, or the first
-    row, is known if it was told for each.
-    """
-
-    def __init__(self, *parts: tuple[int, int]) -> None:
-        self._parts = array("q")
-        self._lines = array("q")
-        self._pieces: list[bytes] = []
-        self._at_hand = 0
-        for low, high in parts:
-            self.add(low, high)
-
-    def add(
-        self, low: int, high: int, window: int = 0, *, data: bytes | None = None, lines_between: int | None = None
-    ) -> None:
-        """Add a part behind the last one."""
-        if low == high:
-            return
-        if data is None and self._parts and self._parts[-2] == low and self._parts[-1] == window:
-            self._parts[-2] = high
-            return
-        self._parts.extend((low, high, window))
-        if lines_between is not None:
-            self._lines.append(lines_between)
-        self._at_hand += high - low
-        if data is not None and self._at_hand <= _AT_HAND:
-            self._pieces.append(data)
-
-    def __iter__(self) -> Iterator[tuple[int, int, int]]:
-        parts = iter(self._parts)
-        return zip(parts, parts, parts, strict=True)
-
-    def __len__(self) -> int:
-        return len(self._parts) // 3
-
-    @property
-    def size(self) -> int:
-        """The number of bytes in them."""
-        return sum(self._parts[1::3]) - sum(self._parts[::3])
-
-    def data(self, part: int) -> bytes | None:
-        """The bytes of a part, if they are at hand."""
-        return self._pieces[part] if part < len(self._pieces) else None
-
-    def lines_between(self, part: int) -> int | None:
-        """How many lines end between a part and the one before it, if that is known."""
-        return self._lines[part] if len(self._lines) == len(self) else None
+#: The first byte that differs is looked for by halves, among the last so many bytes by their XOR.
+_FEW = 64
 
 
 def walk(old: Plain, new: Plain, starts: tuple[int, int], records: Records) -> tuple[Ranges, Ranges]:
@@ -86,78 +37,116 @@ def walk(old: Plain, new: Plain, starts: tuple[int, int], records: Records) -> t
     return walker.old_ranges, walker.new_ranges
 
 
-def paired(old: Ranges, new: Ranges, starts: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
-    """Both sides of each window of a walk: low and high in old, low and high in new; one may be empty."""
-    sides: dict[int, list[tuple[int, int] | None]] = {}
-    for side, ranges in enumerate((old, new)):
-        for low, high, window in ranges:
-            sides.setdefault(window, [None, None])[side] = low, high
-    at_old, at_new = starts
-    for window in sorted(sides):
-        before, after = sides[window]
-        equal = before[0] - at_old if before else after[0] - at_new if after else 0
-        low_old, low_new = at_old + equal, at_new + equal
-        at_old, at_new = before[1] if before else low_old, after[1] if after else low_new
-        yield low_old, at_old, low_new, at_new
-
-
 class _Walker:
     """Where the walk is: at `old` and `new`, with equal bytes since a record's begin at `known`, which is in old."""
 
     def __init__(self, old: Plain, new: Plain, starts: tuple[int, int], records: Records) -> None:
         self._direct = new
-        self._digests = old.digests
+        # Slots of records that were seen in another way do not tell where these end.
+        self._digests = old.digests if old.digests and old.digests.form == records.form else None
         # Slots are at hand by themselves.
         self._old, self._new = old if old.digests else View(old), View(new)
         self._at_old, self._at_new = starts
         self._known = self._counted = starts[0]
-        self._lines = [0, 0]
+        #: The lines since the last window of each side, as far as they were counted.
+        self._lines = 0, 0
         self._records = records
         self._run = self._walked = self._differing = self._windows = 0
         self.old_ranges, self.new_ranges = Ranges(), Ranges()
 
     def run(self) -> None:
         """Walk to the end of both."""
-        step = _MOST
-        while self._skip_equal(step):
+        while True:
+            one, other = self._blocks()
+            if not one and not other:
+                return
+            if self._walk_blocks(one, other):
+                continue
             self._step_back()
             if not (self._is_worthwhile() and self._find_common()):
                 self._finish()
                 return
-            step = min(max(_LEAST, self._run), _MOST)
 
-    def _skip_equal(self, step: int) -> bool:
-        """Go on to the first byte that differs, or to the end of one; False if both are at their end."""
-        while True:
-            self._skip_slots()
-            if self._digests:
-                step = min(step, self._digests.end(self._at_old) - self._at_old) or step
-            one, other = self._old.read(self._at_old, step), self._new.read(self._at_new, step)
-            if one != other:
-                same = common_prefix(one, other)
-                self._at_old += same
-                self._at_new += same
-                return True
-            if not one:
-                return False
-            self._at_old += len(one)
-            self._at_new += len(one)
-            step = min(step * 2, _MOST)
-
-    def _skip_slots(self) -> None:
-        """Go on over slots that both have, as their digests tell."""
+    def _blocks(self) -> tuple[bytes, bytes]:
+        """What comes next in both: of old to the end of its slot, if it has slots; those that both have are skipped."""
         digests = self._digests
-        number = digests.at(self._at_old) if digests else None
-        if digests is None or number is None:
-            return
-        for slot in range(number, len(digests.lengths)):
-            # A slot begins with a record, and with the same bytes before it, it does so in both.
-            self._walked += self._at_old - self._known
-            self._known = self._at_old
-            if not digests.is_slot(slot, self._direct.read(self._at_new, digests.lengths[slot])):
-                return
-            self._at_old += digests.lengths[slot]
-            self._at_new += digests.lengths[slot]
+        if digests is None or self._at_old == self._old.size:
+            return self._old.read(self._at_old, _MOST), self._new.read(self._at_new, _MOST)
+        number = digests.at(self._at_old)
+        if number is None:
+            size = digests.end(self._at_old) - self._at_old
+            return self._old.read(self._at_old, size), self._direct.read(self._at_new, size + _MORE)
+        slot, data = digests.skip(number, self._direct.read, self._at_new, _MORE if self._windows else 0)
+        self._at_new += digests.starts[slot] - self._at_old
+        self._at_old = digests.starts[slot]
+        # A slot begins with a record, and with the same bytes before it, it does so in both. The last may end anywhere.
+        known = digests.starts[min(slot, len(digests.lengths) - 1)]
+        self._walked += known - self._known
+        self._known = known
+        if slot == len(digests.lengths):
+            return b"", self._new.read(self._at_new, _MOST)
+        return self._old.read(self._at_old, digests.lengths[slot]), data
+
+    def _walk_blocks(self, one: bytes, other: bytes) -> bool:
+        """Walk as far as these bytes reach; False if they do not show how the contents go on behind a difference."""
+        base, base_new = self._at_old, self._at_new
+        place = place_new = 0
+        step = _MOST
+        while True:
+            size = min(step, len(one) - place, len(other) - place_new)
+            if not size:
+                break
+            if other.startswith(one[place : place + size], place_new):
+                place += size
+                place_new += size
+                step *= 2
+                continue
+            if step > size > _LEAST:
+                step = _LEAST
+                continue
+            same = _first_difference(one, place, other, place_new, size)
+            found = self._near(one, other, (place + same, place_new + same), base) if self._is_worthwhile() else None
+            if found is None:
+                self._at_old, self._at_new = base + place + same, base_new + place_new + same
+                return False
+            begin, begin_new, end, end_new = found
+            self._at_old, self._at_new = base + begin, base_new + begin_new
+            self._run = self._at_old - self._known
+            self._walked += self._run
+            if base <= self._counted:
+                lines = count_line_ends(one, self._counted - base, begin)
+                self._lines = self._lines[0] + lines, self._lines[1] + lines
+                self._counted = self._at_old
+            self._add_window(end - begin, end_new - begin_new, one[begin:end], other[begin_new:end_new])
+            place, place_new = end, end_new
+            step = _LEAST
+        self._at_old, self._at_new = base + place, base_new + place_new
+        return bool(place or place_new)
+
+    def _near(self, one: bytes, other: bytes, places: tuple[int, int], base: int) -> tuple[int, int, int, int] | None:
+        """The record that changed, came or went where two blocks differ: its begin in both, its end in both.
+
+        None if that is not certain by the bytes at hand, or something else happened.
+        """
+        place, place_new = places
+        records = self._records
+        known = self._known - base
+        begin = records.begin_before(one, place, max(known, 0), proven=known >= 0)
+        if begin is None:
+            return None
+        # Behind it, both have to go on alike for two records.
+        ends, begin_new = records.next_three(one, begin), place_new - place + begin
+        if ends is None or ends[0] <= place:
+            return None
+        end, first, second = ends
+        end_new = records.end(other, begin_new)
+        if end_new is not None and other.startswith(one[end:second], end_new):
+            return begin, begin_new, end, end_new
+        if other.startswith(one[end:second], begin_new):
+            return begin, begin_new, end, begin_new
+        if end_new is not None and other.startswith(one[begin:first], end_new):
+            return begin, begin_new, begin, end_new
+        return None
 
     def _step_back(self) -> None:
         """Go back to where a record ends in both; what was equal until here tells where."""
@@ -192,7 +181,8 @@ class _Walker:
                 one, other = one[equal:], other[equal:]
             found = _alignment(one, other)
             if found is not None:
-                self._add(b"".join(one[: found[0]]), b"".join(other[: found[1]]))
+                gone, come = b"".join(one[: found[0]]), b"".join(other[: found[1]])
+                self._add_window(len(gone), len(come), gone, come)
                 return True
             if all(ends):
                 break
@@ -244,29 +234,20 @@ class _Walker:
             for plain, start in ((self._old, self._at_old), (self._new, self._at_new))
         )
 
-    def _add(self, old: bytes, new: bytes) -> None:
-        """Add a window with these bytes, and stand behind it."""
-        self._add_window(len(old), len(new), old, new)
-
-    def _add_window(self, old: int, new: int, old_data: bytes | None = None, new_data: bytes | None = None) -> None:
+    def _add_window(self, old: int, new: int, gone: bytes | None = None, come: bytes | None = None) -> None:
         """Add a window of so many bytes, and stand behind it."""
-        old_lines, new_lines = self._count_lines()
-        self.old_ranges.add(self._at_old, self._at_old + old, self._windows, data=old_data, lines_between=old_lines)
-        self.new_ranges.add(self._at_new, self._at_new + new, self._windows, data=new_data, lines_between=new_lines)
-        self._lines = [0 if old else self._lines[0], 0 if new else self._lines[1]]
-        self._at_old += old
-        self._at_new += new
-        self._known = self._counted = self._at_old
+        at_old, at_new, window = self._at_old, self._at_new, self._windows
+        lines_old, lines_new = self._lines
+        if self._counted < at_old:
+            lines = self._old.count_lines(self._counted, at_old)
+            lines_old, lines_new = lines_old + lines, lines_new + lines
+        self.old_ranges.append(at_old, at_old + old, window, lines_old, gone)
+        self.new_ranges.append(at_new, at_new + new, window, lines_new, come)
+        self._lines = 0 if old else lines_old, 0 if new else lines_new
+        self._at_old = self._known = self._counted = at_old + old
+        self._at_new = at_new + new
         self._windows += 1
         self._differing += old + new
-
-    def _count_lines(self) -> tuple[int, int] | tuple[None, None]:
-        """The lines since the last window of each side, counted now if slots tell most of them."""
-        if self._digests is None:
-            return None, None
-        lines = self._old.count_lines(self._counted, self._at_old)
-        self._lines = [before + lines for before in self._lines]
-        return self._lines[0], self._lines[1]
 
 
 def _alignment(one: list[bytes], other: list[bytes]) -> tuple[int, int] | None:
@@ -293,13 +274,20 @@ def _alignment(one: list[bytes], other: list[bytes]) -> tuple[int, int] | None:
 
 def common_prefix(one: bytes, other: bytes) -> int:
     """The number of bytes at the start of both that are equal."""
-    low, high = 0, min(len(one), len(other))
-    if one[:high] == other[:high]:
-        return high
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
+    size = min(len(one), len(other))
+    return size if one[:size] == other[:size] else _first_difference(one, 0, other, 0, size)
+
+
+def _first_difference(one: bytes, place: int, other: bytes, place_other: int, size: int) -> int:
+    """How many of so many bytes from two places on, of which one differs, are equal before it does."""
+    begin = place
+    while size > _FEW:
+        half = size >> 1
+        if other.startswith(one[place : place + half], place_other):
+            place += half
+            place_other += half
+            size -= half
         else:
-            high = middle - 1
-    return low
+            size = half
+    differing = int.from_bytes(one[place : place + size]) ^ int.from_bytes(other[place_other : place_other + size])
+    return place - begin + size - (differing.bit_length() + 7) // 8

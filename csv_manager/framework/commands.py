@@ -104,7 +104,8 @@ def _ended(error: BaseException, prog_name: str | None, *, traces: bool) -> int:
         case click.ClickException():
             click.echo(f"Error: {clause(error.format_message())}.", err=True)
         case click.Abort() | KeyboardInterrupt():
-            click.echo("Interrupted.", err=True)
+            said = str(error.__cause__ or error)  # by what was interrupted and had an effect all the same
+            click.echo(f"Interrupted: {said}." if said else "Interrupted.", err=True)
             code = 130
         case BrokenPipeError():
             # The reader of our output is gone (`| head`).

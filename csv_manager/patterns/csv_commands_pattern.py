@@ -1,8 +1,7 @@
 """Commands of a plugin, with the arguments, the output formats and the manners that csv_manager's own have."""
 
 import contextlib
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -11,7 +10,7 @@ from groundwork.patterns import GwCommandsPattern
 from csv_manager.core.errors import OptionError
 from csv_manager.framework.app import prepare, settings_of
 from csv_manager.framework.settings import masked
-from csv_manager.patterns import output
+from csv_manager.patterns import output, progress
 
 
 class CsvCommandsPattern(GwCommandsPattern):
@@ -48,15 +47,17 @@ class CsvCommandsPattern(GwCommandsPattern):
         """Write one object for people, a line for each of its fields."""
         output.emit_one(row)
 
-    @staticmethod
-    @contextlib.contextmanager
-    def progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
-        """A function to call with how much more is done of `length`; a bar on stderr, if that is a terminal."""
-        if not sys.stderr.isatty():
-            yield lambda _: None
-            return
-        with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
-            yield bar.update
+    def progress(
+        self, label: str, length: int | None = None
+    ) -> contextlib.AbstractContextManager[Callable[[int], None]]:
+        """Around long work: a function to call with how much more is done of `length`; None if that cannot be known.
+
+        After a second a bar is shown, or without a length that the work goes on: on stderr, if that is a terminal and
+        the setting PROGRESS is on. What is written meanwhile stands above it.
+        """
+        if settings_of(self.app)["PROGRESS"]:
+            return progress.showing(output.one_line(label), length)
+        return contextlib.nullcontext(lambda _: None)
 
     def agree(self, question: str, *, yes: bool) -> bool:
         """Whether a user agrees to what cannot be undone. Raises `OptionError` if nobody can answer."""

@@ -153,6 +153,10 @@ class CsvWatcherPlugin:
         """Wait until every file was looked at and what was new in it recorded; False after `timeout` seconds."""
         return self._app.runtime.service.wait_at_rest(timeout)
 
+    def count_at_rest(self) -> int:
+        """How many files were looked at, with what was new in them recorded."""
+        return self._app.runtime.service.count_at_rest()
+
     def deliver(self) -> bool:
         """Tell receivers what they were not told yet; False if one failed."""
         return self._app.runtime.deliver()
@@ -182,9 +186,12 @@ class CsvWatcherPlugin:
         head = file.version() if file is not None and file.record.head else None
         return WatcherOptions(key=head.key, ignore=head.ignore) if head else WatcherOptions()
 
-    def restore(self, csv_file: str, version: Any) -> Any:
-        """Put a version back in place; returns the version that this makes, None if the file holds it already."""
-        return self._app.runtime.restore(csv_file, self.options_of(csv_file), version)
+    def restore(self, csv_file: str, version: Any, done: Callable[[int], None] = lambda _: None) -> Any:
+        """Put a version back in place; returns what that was recorded as, with no number if the file held it already.
+
+        `done` is told how many more bytes were written, again and again.
+        """
+        return self._app.runtime.restore(csv_file, self.options_of(csv_file), version, done)
 
     def each_tick(self, function: Callable[[], object]) -> None:
         """Call `function()` about twice a second and after each recording, while files are watched."""

@@ -4,14 +4,12 @@ import dataclasses
 import itertools
 import logging
 import os
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from csv_manager.archive import Archive, Content, FileLocks, Snapshot, open_snapshot
-from csv_manager.archive.encoding import Window
 from csv_manager.core.changes import Counts
 from csv_manager.core.detecting import bom_encoding, detect
 from csv_manager.core.diff import diff, find_windows, whole_windows
@@ -25,7 +23,7 @@ from csv_manager.core.errors import (
     UnknownColumnError,
     UnreadableError,
 )
-from csv_manager.core.files import writing_to
+from csv_manager.core.files import copy, writing_to
 from csv_manager.core.keys import check_key
 from csv_manager.core.model import (
     ColumnChange,
@@ -39,13 +37,18 @@ from csv_manager.core.model import (
 )
 from csv_manager.core.paths import os_reason, stat_regular
 from csv_manager.core.plain import PlainStream
+from csv_manager.core.ranges import Window
 from csv_manager.core.reading import Table, check_names
+from csv_manager.pipeline.stopping import Stoppable
 from csv_manager.store.catalog import Catalog
 from csv_manager.store.history import FileRecord, NewVersion, Reread
 
 log = logging.getLogger("csv_manager.recording")
 
 _ATTEMPTS = 10
+#: The hashes of the keys of contents beyond so many bytes are kept: smaller ones are read as quickly.
+_LARGE = 1 << 20
+_Used = TypeVar("_Used")
 #: The head's SHA-256 and content, and the windows in which the snapshot differs from it; None where there are none.
 _Compared = tuple[tuple[str, Content] | None, Iterable[Window] | None]
 _CODES: dict[type[CsvManagerError], str] = {
@@ -82,20 +85,23 @@ class Recorder:
         *,
         cause: str = "change",
         store_watcher: bool = False,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> Outcome:
         """Read a file once and record what it holds, unless that is its latest version.
 
         With `store_watcher` the watcher is stored in the same transaction, and a content that cannot be read as CSV
         raises and stores nothing; without, such a content is recorded as held, with its finding.
-        Raises `TornReadError` if the file moves, and `UnreadableError`.
+        Raises `TornReadError` if the file moves, or once `stopping` says so, and `UnreadableError`.
         """
         with self._locks.hold(path), open_snapshot(path) as snapshot:
+            snapshot.plain = Stoppable(snapshot.plain, path, stopping)
             return self._record_settled(path, options, snapshot, cause=cause, store_watcher=store_watcher)
 
-    def restore(self, path: str, options: WatcherOptions, version: Version) -> Outcome:
+    def restore(self, path: str, options: WatcherOptions, version: Version, done: Callable[[int], None]) -> Outcome:
         """Put a version's bytes back in place of a file; what the file holds now is recorded before.
 
-        The file is replaced at once or not at all, and what it holds then is the next version.
+        The file is replaced at once or not at all, and what it holds then is the next version. `done` is told how many
+        more bytes were written, again and again.
         """
         with self._locks.hold(path):
             if os.path.exists(path):
@@ -103,19 +109,24 @@ class Recorder:
                     self._record_settled(path, options, snapshot, cause="change", store_watcher=False)
             try:
                 with self._archive.open(version.sha256) as content, writing_to(path) as file:
-                    shutil.copyfileobj(content, file)
+                    copy(content, file, done)
             except OSError as error:
                 raise UnreadableError(f"{path} cannot be written: {os_reason(error)}.") from error
-            with open_snapshot(path) as snapshot:
-                cause = f"restore:{version.number}"
-                return self._record_settled(path, options, snapshot, cause=cause, store_watcher=False)
+            try:
+                with open_snapshot(path) as snapshot:
+                    cause = f"restore:{version.number}"
+                    return self._record_settled(path, options, snapshot, cause=cause, store_watcher=False)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(
+                    f"{path} holds version {version.number} again, which the next check records"
+                ) from None
 
     def table(self, path: str, options: WatcherOptions) -> Table:
         """What a file holds now, read as its next version would be."""
         _, head = self._last(path)
         try:
             stat_regular(path)
-            return self._read(path, options, lambda: open(path, "rb"), head)
+            return self._read(path, options, lambda: open(path, "rb"), head, lambda table: _checked(table, options))
         except FileNotFoundError:
             raise PathNotFoundError(f"{path}: no such file.") from None
         except OSError as error:
@@ -124,7 +135,8 @@ class Recorder:
     def check(self, path: str, options: WatcherOptions) -> None:
         """Raise what `record` would raise of a file's content for a watcher about to be stored; store nothing."""
         with open_snapshot(path) as snapshot:
-            check_names(self._read(path, options, snapshot.open, self._last(path)[1]))
+            head = self._last(path)[1]
+            check_names(self._read(path, options, snapshot.open, head, lambda table: _checked(table, options)))
 
     def reread(self, file: FileRecord, options: WatcherOptions) -> Reread | None:
         """How the head version is read with other options, so that the next one is compared with it as it is meant."""
@@ -155,19 +167,17 @@ class Recorder:
         file, head = self._last(path)
         latest = self._version(file, file.latest) if file else None
         known = latest is not None and latest.sha256 == snapshot.sha256
-        is_head = head is not None and known and latest == head
-        if is_head and not store_watcher:
-            self._history.observe(path, state="ok", signature=snapshot.signature)
-            return Outcome(path=path, number=None, status="ok", signature=snapshot.signature)
-        try:
-            # A held content that is still there is judged anew: the options may have changed.
-            table = self._read(path, options, snapshot.open, head)
+        if head is not None and known and latest == head:
+            return self._record_again(path, options, snapshot, head, store_watcher=store_watcher)
+
+        def compare(table: Table) -> tuple[Table, NewVersion, _Compared]:
             if store_watcher:
                 check_names(table)
-            if head and is_head:
-                self._history.add_watcher(path, options, snapshot.signature, _reread(head, table))
-                return Outcome(path=path, number=None, status="ok", signature=snapshot.signature)
-            new, compared = self._compare(table, options, snapshot, head, cause)
+            return table, *self._compare(table, options, snapshot, head, cause)
+
+        try:
+            # A held content that is still there is judged anew: the options may have changed.
+            table, new, compared = self._read(path, options, snapshot.open, head, compare)
         except _UNREADABLE as error:
             if store_watcher:
                 raise
@@ -177,7 +187,7 @@ class Recorder:
             new = _held(error, options, snapshot, head, cause)
             self._archive.keep(snapshot)
         else:
-            self._archive.keep(snapshot, table.records if table.plain is snapshot.plain else None, *compared)
+            self._keep(table, options, snapshot, compared)
         number = self._history.commit(
             path,
             new,
@@ -186,8 +196,28 @@ class Recorder:
             watcher=options if store_watcher else None,
         )
         if head and new.status == "ok" and head.sha256 != snapshot.sha256:
-            self._archive.forget_slots(head.sha256)
+            self._archive.forget_aids(head.sha256)
         return Outcome(path=path, number=number, status=new.status, signature=snapshot.signature)
+
+    def _record_again(
+        self, path: str, options: WatcherOptions, snapshot: Snapshot, head: Version, *, store_watcher: bool
+    ) -> Outcome:
+        """Note that a file holds its head version still; the watcher may be a new one."""
+        if store_watcher:
+            table = self._read(path, options, snapshot.open, head, lambda table: _checked(table, options))
+            check_names(table)
+            self._history.add_watcher(path, options, snapshot.signature, _reread(head, table))
+        else:
+            self._history.observe(path, state="ok", signature=snapshot.signature)
+        return Outcome(path=path, number=None, status="ok", signature=snapshot.signature)
+
+    def _keep(self, table: Table, options: WatcherOptions, snapshot: Snapshot, compared: "_Compared") -> None:
+        """Make a content safe, and what helps to compare the next one with it."""
+        records = table.records if table.plain is snapshot.plain else None
+        self._archive.keep(snapshot, records, *compared, start=table.start)
+        hashes = table.unique.get(options.key)
+        if hashes is not None and snapshot.size > _LARGE:
+            self._archive.keep_keys(snapshot.sha256, options.key, hashes)
 
     def _compare(
         self, table: Table, options: WatcherOptions, snapshot: Snapshot, head: Version | None, cause: str
@@ -208,7 +238,7 @@ class Recorder:
     ) -> tuple[NewVersion, "_Compared"]:
         content = self._archive.content(head.sha256)
         old = Table(lambda: PlainStream(content), head.csv_format, table.csv_file)
-        old.unique.add(head.key)  # it was recorded with this key
+        old.unique[head.key] = self._archive.keys(head.sha256, head.key)  # it was recorded with this key
         windows = find_windows(old, table)
         change_set = diff(old, table, key=options.key, ignore=options.ignore, windows=windows)
         first = tuple(itertools.islice(change_set, self._row_limit + 1))
@@ -219,26 +249,29 @@ class Recorder:
         return new, ((head.sha256, content), whole_windows(old, table, windows))
 
     def _read(
-        self, path: str, options: WatcherOptions, open_raw: Callable[[], BinaryIO], head: Version | None
-    ) -> Table:
-        """A content as a table, in the pinned csv format as long as that can be right."""
+        self,
+        path: str,
+        options: WatcherOptions,
+        open_raw: Callable[[], BinaryIO],
+        head: Version | None,
+        use: Callable[[Table], _Used],
+    ) -> _Used:
+        """What `use` makes of a content as a table: in the pinned csv format, unless that proves wrong."""
         name = Path(path).name
         pinned = _pinned(head, options.format, open_raw, name)
         try:
             table = Table(open_raw, pinned or detect(open_raw, name, options.format), path)
             if pinned and head:
                 table = _with_delimiter(table, head, options.format, open_raw, name)
-            check_key(table, options.key)
+            _check_ignored(table, options.ignore if head is None else ())
+            return use(table)
         except NotCsvError as error:
             if not pinned:
                 raise error.of(path) from error
             try:
-                table = Table(open_raw, detect(open_raw, name, options.format), path)
-                check_key(table, options.key)
+                return use(Table(open_raw, detect(open_raw, name, options.format), path))
             except NotCsvError as again:
                 raise again.of(path) from again
-        _check_ignored(table, options.ignore if head is None else ())
-        return table
 
     def _opener(self, sha256: str) -> Callable[[], BinaryIO]:
         return lambda: PlainStream(self._archive.content(sha256))
@@ -249,6 +282,12 @@ class Recorder:
 
     def _version(self, file: FileRecord, number: int) -> Version | None:
         return self._history.version(file.id, number) if number else None
+
+
+def _checked(table: Table, options: WatcherOptions) -> Table:
+    """The table, once it was read as a whole if its key is to be unique."""
+    check_key(table, options.key)
+    return table
 
 
 def _reread(version: Version, table: Table) -> Reread | None:

@@ -136,21 +136,27 @@ class Runtime:
             self._opened().catalog.services.end(self._id)
 
     def record(
-        self, path: str, options: WatcherOptions, *, cause: str = "change", store_watcher: bool = False
+        self,
+        path: str,
+        options: WatcherOptions,
+        *,
+        cause: str = "change",
+        store_watcher: bool = False,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> "Outcome":
         """Record a file now and tell of it. Raises what `Recorder.record` raises."""
         store = self._opened()
         self.delivery.register(store)
-        outcome = store.recorder.record(path, options, cause=cause, store_watcher=store_watcher)
+        outcome = store.recorder.record(path, options, cause=cause, store_watcher=store_watcher, stopping=stopping)
         if outcome.number is not None:
             self._tell(store, outcome)
         return outcome
 
-    def restore(self, path: str, options: WatcherOptions, version: "Version") -> "Outcome":
+    def restore(self, path: str, options: WatcherOptions, version: "Version", done: Callable[[int], None]) -> "Outcome":
         """Put a version back in place of a file and tell of it. Raises what `Recorder.restore` raises."""
         store = self._opened()
         self.delivery.register(store)
-        outcome = store.recorder.restore(path, options, version)
+        outcome = store.recorder.restore(path, options, version, done)
         if outcome.number is not None:
             self._tell(store, outcome)
         return outcome
@@ -204,7 +210,7 @@ class Runtime:
         if options is None:
             return Processed(signature=None, torn=True)
         try:
-            outcome = self.record(path, options)
+            outcome = self.record(path, options, stopping=lambda: self._stopping)
         except TornReadError:
             return Processed(signature=None, torn=True)
         except PathNotFoundError:

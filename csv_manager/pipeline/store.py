@@ -116,6 +116,11 @@ class Store:
             self.catalog.history.prune(file.record, numbers)
             self.archive.collect(self.catalog.history.contents())
 
+    def collect(self) -> None:
+        """Remove the contents that no version has, which a process that was killed may have left."""
+        with self.locks.hold_all():
+            self.archive.collect(self.catalog.history.contents())
+
     def purge(self, file: "File") -> None:
         """Forget a file's history, and the contents that no other version has."""
         with self.locks.hold_all():

@@ -157,6 +157,11 @@ class WatchService:
                 lambda: self._stopping or all(_at_rest(file) for file in self._files.values()), timeout
             )
 
+    def count_at_rest(self) -> int:
+        """How many files were looked at and are neither on their way to rest nor being read."""
+        with self._wake:
+            return sum(map(_at_rest, self._files.values()))
+
     def _busy(self) -> bool:
         return any(file.running for file in self._files.values())
 

@@ -220,6 +220,13 @@ def test_latin_1_is_read_as_what_it_is(case: Case) -> None:
     )
 
 
+def test_a_file_that_is_saved_in_another_encoding_has_the_same_rows(case: Case) -> None:
+    text = "id,Stadt\n" + "".join(f"{number},München und Köln {number}\n" for number in range(3))
+    case.write(text)
+    case.write(text.encode("cp1252"))
+    case.check([insert(line, id=str(line - 2), Stadt=f"München und Köln {line - 2}") for line in (2, 3, 4)], [])
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_utf_16_is_read_with_and_without_its_mark(case: Case, encoding: str) -> None:
     case.write("id,v\n1,żółw\n2,plain\n".encode(encoding))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from killing import Killer
 
 if TYPE_CHECKING:
     from conftest import Cli
@@ -48,8 +49,8 @@ class Ledger:
 
     def kept(self) -> list[str]:
         """The SHA-256 of every content in the archive, referred to or not."""
-        objects = (self.home / "archive" / "objects").rglob("*.zst")
-        return sorted(path.parent.name + path.stem for path in objects)
+        objects = (self.home / "archive" / "objects").glob("*/*")
+        return sorted(path.parent.name + path.stem for path in objects if path.suffix in (".zst", ".delta"))
 
     def incoming(self) -> frozenset[str]:
         """The snapshots that are being taken, and those that a killed process left."""
@@ -64,28 +65,42 @@ def ledger(cli: "Cli") -> Ledger:
 
 
 @pytest.fixture
-def store(cli: "Cli") -> Iterator["Store"]:
-    """The store of `cli`, opened in this process when it is first asked for something."""
-    from csv_manager.pipeline.store import Store
+def open_store(cli: "Cli") -> Callable[..., "Store"]:
+    """`open_store()`: the store of `cli`, or of another home, opened in this process; to be closed."""
 
+    def opened(home: Path | None = None) -> "Store":
+        from csv_manager.pipeline.store import Store
+
+        home = home or cli.home
+        return Store(
+            url=f"sqlite:///{home / 'watcher_db.db'}", archive=home / "archive", locks=home / "locks", row_limit=1
+        )
+
+    return opened
+
+
+@pytest.fixture
+def store(open_store: Callable[..., "Store"]) -> Iterator["Store"]:
+    """The store of `cli`, opened when it is first asked for something."""
     opened: list[Store] = []
 
     class Lazy:
         def __getattr__(self, name: str) -> Any:
             if not opened:
-                opened.append(
-                    Store(
-                        url=f"sqlite:///{cli.home / 'watcher_db.db'}",
-                        archive=cli.home / "archive",
-                        locks=cli.home / "locks",
-                        row_limit=1,
-                    )
-                )
+                opened.append(open_store())
             return getattr(opened[0], name)
 
     yield Lazy()  # type: ignore[misc]
     for one in opened:
         one.close()
+
+
+@pytest.fixture
+def killer(cli: "Cli", ledger: Ledger, chance: random.Random) -> Iterator[Killer]:
+    """Kills commands of `cli`."""
+    made = Killer(cli, ledger, chance)
+    yield made
+    made.end()
 
 
 @pytest.fixture

@@ -1,18 +1,12 @@
 """SIGKILL at random moments between reading and committing: nothing is lost, nothing is told twice."""
 
-import contextlib
-import hashlib
-import os
 import random
-import signal
-import subprocess
-import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from killing import Killer, Process, sha
 
 from csv_manager import testing
 from csv_manager.patterns import CsvWatcherPattern
@@ -20,88 +14,9 @@ from csv_manager.patterns import CsvWatcherPattern
 if TYPE_CHECKING:
     from conftest import Cli
 
-Process = subprocess.Popen[bytes]
-
 EDITS = 50
 #: Rows of a file: enough for reading and comparing it to be a moment that can be hit.
 ROWS = 4000
-#: Seconds that a shot may wait for its moment.
-PATIENCE = 60
-
-
-class Killer:
-    """Starts commands and kills them at random: at any moment, while the file is read, or just before COMMIT.
-
-    `shots` counts what each kill hit, by what the dead process had left behind.
-    """
-
-    def __init__(self, cli: "Cli", ledger: Any, chance: random.Random) -> None:
-        self._cli = cli
-        self._ledger = ledger
-        self._chance = chance
-        self.shots: Counter[str] = Counter()
-        self._started: list[Process] = []
-
-    def start(self, *arguments: object) -> Process:
-        """Start a command that says nothing."""
-        null = subprocess.DEVNULL
-        process = subprocess.Popen(
-            self._cli.command(*arguments), cwd=self._cli.folder, env=self._cli.environment, stdout=null, stderr=null
-        )
-        self._started.append(process)
-        return process
-
-    def kill(self, process: Process, sha256: str) -> None:
-        """Kill a process at a random moment of its work on the content with this hash."""
-        before = self._ledger.incoming()
-        aim = self._chance.choices(("anywhere", "reading", "keeping"), (4, 4, 2))[0]
-        if aim == "anywhere":
-            self._pass(process, self._chance.uniform(0, 0.8))
-        elif aim == "reading":
-            self._await(process, lambda: self._ledger.incoming() - before or self._is_kept(sha256))
-            self._pass(process, self._chance.uniform(0, 0.05))
-        else:
-            self._await(process, lambda: self._is_kept(sha256))
-            self._pass(process, self._chance.uniform(0, 0.005))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        if sha256 in self._ledger.contents():
-            self.shots["committed"] += 1
-        elif self._is_kept(sha256):
-            self.shots["kept, not committed"] += 1
-        else:
-            self.shots["reading or comparing" if self._ledger.incoming() - before else "waiting"] += 1
-
-    def end(self) -> None:
-        """Leave no process behind."""
-        for process in self._started:
-            process.kill()
-            process.wait()
-
-    def _is_kept(self, sha256: str) -> bool:
-        return os.path.exists(self._cli.home / "archive" / "objects" / sha256[:2] / f"{sha256[2:]}.zst")
-
-    def _pass(self, process: Process, seconds: float) -> None:
-        """Let a moment pass, or less if the process ends."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
-
-    def _await(self, process: Process, moment: Callable[[], object]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while process.poll() is None and not moment():
-            assert time.monotonic() < deadline, "the moment to kill never came"
-            time.sleep(0.0005)
-
-
-@pytest.fixture
-def killer(cli: "Cli", ledger: Any, chance: random.Random) -> Any:
-    made = Killer(cli, ledger, chance)
-    yield made
-    made.end()
-
-
-def sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 @pytest.mark.slow

@@ -1,12 +1,13 @@
 """Several processes on one store at once: each content is recorded once, in order, and everyone tells it."""
 
-import hashlib
 import re
 import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from killing import sha
 
 if TYPE_CHECKING:
     from conftest import Cli, Service
@@ -21,10 +22,6 @@ ROWS = 200
 def numbers(running: "Service") -> list[int]:
     """The versions that a service has told, in its order."""
     return [int(found[1]) for line in running.version_lines() if (found := re.search(r"  version (\d+)  ", line))]
-
-
-def sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def test_two_services_record_each_content_once_in_order_and_both_tell_it(

@@ -151,6 +151,7 @@ def test_a_thread_that_fails_is_not_running_any_more(app: Any, caplog: pytest.Lo
         (CsvManagerError("data.csv: no."), 2, "Error: data.csv: no."),
         (click.UsageError("wrong\nindeed"), 2, "Error: wrong indeed. `prog do --help` tells more.\n"),
         (KeyboardInterrupt(), 130, "Interrupted."),
+        (KeyboardInterrupt("data.csv is done"), 130, "\nInterrupted: data.csv is done.\n"),
         (RuntimeError("a bug"), 2, "Error: RuntimeError: a bug ("),
         (type("Odd", (BaseException,), {})("odd"), 2, "Error: Odd: odd ("),
     ],

@@ -21,8 +21,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from unittest import mock
 
+from csv_manager.archive import cutting
 from csv_manager.core import diff as diffing
 from csv_manager.core import plain, reading, records, walking
+from csv_manager.core.changes import ChangeSet
+from csv_manager.core.digests import digests_of
+from csv_manager.core.errors import DuplicateKeyError
 from csv_manager.core.model import CsvFormat
 from csv_manager.core.reading import Table
 
@@ -56,12 +60,17 @@ _NAMES = ("a", "b", "c", "d")
 
 
 class Case(NamedTuple):
-    """Two contents, without a header, and how they are written and compared."""
+    """Two contents, without a header, and how they are written and compared.
+
+    The old one is cut into `slots` if that can be done; its key is unique, and that is known or not (`trusted`).
+    """
 
     old: bytes
     new: bytes
     csv_format: CsvFormat
     key: tuple[str, ...] = ()
+    slots: bool = False
+    trusted: bool = False
 
 
 class WrongError(AssertionError):
@@ -70,13 +79,10 @@ class WrongError(AssertionError):
 
 def check(case: Case) -> bool:
     """Raise `WrongError` unless the changes of a case are right; tells whether it has any."""
-    cancels = len(case.old) > diffing._CANCELLED
     old, new = _oracle(case.old, case.csv_format), _oracle(case.new, case.csv_format)
-    tables = [Table(lambda data=data: io.BytesIO(data), case.csv_format, "data.csv") for data in case[:2]]
-    for table, rows in zip(tables, (old, new), strict=True):
-        if [(row.line, tuple(row.cells)) for row in table.rows()] != rows:
-            raise WrongError(f"the rows of {case!r}")
-    change_set = diffing.diff(*tables, key=case.key)
+    change_set = _compared(case, old, new)
+    if change_set is None:
+        return True
     changes = list(change_set)
     numbers = {op: [change.line for change in changes if change.op == op] for op in ("delete", "insert", "update")}
     if tuple(map(len, (numbers["insert"], numbers["update"], numbers["delete"]))) != change_set.counts:
@@ -93,12 +99,47 @@ def check(case: Case) -> bool:
             raise WrongError(f"the keyed changes of {case!r}: {changes}")
     elif (inserted, deleted) != (after - before, before - after):
         raise WrongError(f"the changes of {case!r}: {changes}")
-    reordered = [row for _, row in old] != [row for _, row in new]
-    # Rows that are cancelled as bytes and others that are parsed may change places unseen; and blank lines are places.
-    may_miss, may_invent = cancels, _has_blank_lines(case)
-    if not changes and change_set.reordered != reordered and not (may_miss if reordered else may_invent):
-        raise WrongError(f"the order of the rows of {case!r}")
+    if not changes:
+        _check_order(case, change_set, [row for _, row in old] != [row for _, row in new])
     return bool(changes)
+
+
+def _compared(case: Case, old: Rows, new: Rows) -> ChangeSet | None:
+    """The change set of a case, or None if the key is repeated in the new content and that was told."""
+    tables = [Table(lambda data=data: io.BytesIO(data), case.csv_format, "data.csv") for data in case[:2]]
+    for table, rows in zip(tables, (old, new), strict=True):
+        if [(row.line, tuple(row.cells)) for row in table.rows()] != rows:
+            raise WrongError(f"the rows of {case!r}")
+    if case.slots:
+        _cut(tables[0])
+    if case.trusted and case.key:
+        tables[0].unique[case.key] = None
+    firsts = Counter(row[0] for _, row in new)
+    is_repeated = bool(case.key) and firsts.total() > len(firsts)
+    try:
+        change_set = diffing.diff(*tables, key=case.key)
+    except DuplicateKeyError as error:
+        if is_repeated:
+            return None
+        raise WrongError(f"the key of {case!r}: {error}") from error
+    if is_repeated:
+        raise WrongError(f"a repeated key of {case!r}")
+    return change_set
+
+
+def _check_order(case: Case, change_set: ChangeSet, reordered: bool) -> None:
+    """Raise `WrongError` unless it is told whether rows changed their places."""
+    # Rows that are cancelled as bytes and others that are parsed may change places unseen; and blank lines are places.
+    may_miss, may_invent = len(case.old) > diffing._CANCELLED, _has_blank_lines(case)
+    if change_set.reordered != reordered and not (may_miss if reordered else may_invent):
+        raise WrongError(f"the order of the rows of {case!r}")
+
+
+def _cut(table: Table) -> None:
+    """Give a content digests of its slots, as the archive does, if each of them certainly ends with a record."""
+    slots = list(cutting.cut(table.plain, 0, table.plain.size, table.records, table.start))
+    if all(is_certain for _, is_certain in slots):
+        table.plain.digests = digests_of(table.records.form, 7, (data for data, _ in slots))
 
 
 def _has_blank_lines(case: Case) -> bool:
@@ -146,6 +187,12 @@ def tiny(rng: random.Random) -> Iterator[None]:
             (walking, "_BACK", rng.choice(((2, 8), (4, 16, 64), (1,), (1000,)))),
             (walking, "_MANY", rng.choice((0, 1, 3, 1000))),
             (walking, "_SHARE", rng.choice((1, 4, 16))),
+            (walking, "_MORE", rng.choice((0, 3, 1 << 11))),
+            (walking, "_FEW", rng.choice((1, 4, 64))),
+            (cutting, "SLOT", rng.choice((4, 16, 64))),
+            (cutting, "_LONGEST", rng.choice((64, 1000))),
+            (cutting, "_BACK", rng.choice((2, 8, 1000))),
+            (records, "_FEW", rng.choice((1, 3, 1 << 12))),
             (records, "_AHEAD", rng.choice((1, 3, 16, 100))),
             (diffing, "_CANCELLED", rng.choice((0, 0, 5, 1000))),
             (diffing, "_BATCH", rng.choice((1, 2, 1024))),
@@ -174,19 +221,21 @@ def cases(rng: random.Random) -> Iterator[Case]:
         for _ in range(rng.randint(1, 4)):
             rows = _edited(rows, rng, make)
             new = _spoiled("".join(rows), rng)
-            key = ("a",) if _is_keyed(old, new) and encoding != "utf-16" and delimiter == "," else ()
+            key = ("a",) if _is_keyed(old) and _rows(new) and encoding != "utf-16" and delimiter == "," else ()
             sides = (text.translate(marks).encode(encoding) for text in (old, new))
-            yield Case(*sides, csv_format, key if quotechar == '"' else ())
+            keyed = key if quotechar == '"' else ()
+            yield Case(*sides, csv_format, keyed, slots=rng.random() < 0.5, trusted=rng.random() < 0.5)
             old = new
 
 
-def _is_keyed(old: str, new: str) -> bool:
-    """Whether the first cells are a key of both contents, and are text."""
-    for text in (old, new):
-        firsts = [row[0] for row in csv.reader(io.StringIO(text, newline="")) if row]
-        if len(set(firsts)) != len(firsts) or not firsts:
-            return False
-    return True
+def _is_keyed(text: str) -> bool:
+    """Whether the first cells are a key of a content."""
+    firsts = [row[0] for row in _rows(text)]
+    return bool(firsts) and len(set(firsts)) == len(firsts)
+
+
+def _rows(text: str) -> list[list[str]]:
+    return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
 
 
 def _strict(rng: random.Random) -> list[str]:

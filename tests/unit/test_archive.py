@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import itertools
 import os
 import random
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from csv_manager.archive import Archive, Content, FileLocks, Snapshot, open_snapshot, signature_of, snapshots
+from csv_manager.archive.cutting import cut
 from csv_manager.core import plain
 from csv_manager.core.diff import find_windows, whole_windows
 from csv_manager.core.errors import (
@@ -28,6 +30,7 @@ from csv_manager.core.errors import (
 from csv_manager.core.model import CsvFormat
 from csv_manager.core.plain import PlainStream
 from csv_manager.core.reading import Table
+from csv_manager.core.records import Records
 
 CONTENT = b"id,name\r\n1,\xff\x00x\n" * 40
 DEADLINE = 30
@@ -352,7 +355,7 @@ def store_chain(archive: Archive, path: Path) -> list[str]:
                 found = find_windows(old, new)
                 assert found is not None
                 base, windows = (contents[-1], content), list(whole_windows(old, new, found))
-            archive.keep(snapshot, new.records, base, windows)
+            archive.keep(snapshot, new.records, base, windows, start=new.start)
         contents.append(snapshot.sha256)
     assert [path.suffix for path in stored(archive) if path.suffix != ".slots"].count(".delta") == 2
     return contents
@@ -368,6 +371,55 @@ def test_what_a_content_is_made_of_stays_if_it_cannot_be_read(archive: Archive, 
     spoiled.write_bytes(whole)
     assert archive.collect({last}) == 2
     assert read(archive, last) == rows(9)
+
+
+def test_a_content_that_comes_again_is_given_its_digests_again(archive: Archive, path: Path) -> None:
+    first, _, _ = store_chain(archive, path)
+    before = archive.content(first).digests
+    archive.forget_aids(first)
+    assert archive.content(first).digests is None
+    path.write_bytes(rows())
+    with open_snapshot(str(path)) as snapshot:
+        archive.keep(snapshot, Table(snapshot.open, CsvFormat(), "data.csv").records, start=len("id,v\n"))
+    after = archive.content(first).digests
+    assert before is not None
+    assert after is not None
+    assert (after.lengths, after.lines, after.form) == (before.lengths, before.lines, before.form)
+
+
+def test_slots_whose_ends_are_no_ends_of_records_any_more_get_no_digests(archive: Archive, path: Path) -> None:
+    first, _, _ = store_chain(archive, path)
+    archive.forget_aids(first)
+    path.write_bytes(rows())
+    with open_snapshot(str(path)) as snapshot:
+        # Everything is one record, as far as anybody can tell.
+        archive.keep(snapshot, Table(snapshot.open, CsvFormat(quotechar="i"), "data.csv").records)
+    assert archive.content(first).digests is None
+
+
+def test_a_damaged_content_is_mended_when_it_comes_again(archive: Archive, path: Path) -> None:
+    first, _, last = store_chain(archive, path)
+    spoiled = archive.folder / "objects" / first[:2] / f"{first[2:]}.zst"
+    spoiled.write_bytes(flipped(spoiled.read_bytes(), 20, 1))
+    archive.forget_aids(first)
+    path.write_bytes(rows())
+    with open_snapshot(str(path)) as snapshot:
+        archive.keep(snapshot, Table(snapshot.open, CsvFormat(), "data.csv").records)
+    assert read(archive, first) == rows()
+    assert read(archive, last) == rows(9)
+
+
+@pytest.mark.parametrize("before", ["\ufeff", 'A "title\n', '\ufeffA "title\n\n"x'])
+def test_slots_end_with_records_whatever_stands_before_the_first(before: str) -> None:
+    told = ['"first\n of all",1\n', *(f'{number},"x\n{number}"\n' for number in range(50_000))]
+    data = before.encode() + "".join(told).encode()
+    start = len(before.encode())
+    ends = set(itertools.accumulate(map(len, told), initial=start))
+    slots = list(cut(plain.BytesPlain(data), 0, len(data), Records(",", '"', "utf-8"), start))
+    assert len(slots) > 5
+    assert all(is_certain for _, is_certain in slots)
+    assert set(itertools.accumulate(len(slot) for slot, _ in slots)) <= ends
+    assert b"".join(slot for slot, _ in slots) == data
 
 
 def test_a_lost_content_is_damage_but_a_lost_archive_is_none(archive: Archive, path: Path) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from csv_manager.core.plain import BytesPlain
+from csv_manager.core.ranges import Ranges
 from csv_manager.core.records import Records
-from csv_manager.core.walking import Ranges, walk
+from csv_manager.core.walking import walk
 
 COMMA = Records(",", '"', "utf-8")
 #: How many times the size of both may be read, and how many bytes besides: what stays at hand behind a place.

@@ -1,6 +1,8 @@
 """The command csv_diff."""
 
+import os
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,10 +42,16 @@ class CsvDiffPlugin(CsvCommandsPattern):
 
     def csv_diff(self, old: str, new: str, form: str = "table", limit: int = 50, **given: Any) -> int:
         """Write the row changes between two files; 1 if there are any."""
-        from csv_manager.core.comparing import compare
-
         if old == new == "-":
             raise OptionError("OLD and NEW cannot both be stdin; name a file.")
+        if "-" in (old, new) and sys.stdin is not None and sys.stdin.isatty():
+            return self._diff(old, new, form, limit, given)  # nothing is drawn over what somebody types
+        with self.progress(f"Comparing {os.path.basename(old if new == '-' else new)}"):
+            return self._diff(old, new, form, limit, given)
+
+    def _diff(self, old: str, new: str, form: str, limit: int, given: Mapping[str, Any]) -> int:
+        from csv_manager.core.comparing import compare
+
         key, ignore = (tuple(given.get(name) or ()) for name in ("key", "ignore"))
         options = parse_format(FormatOptions(), given)
         comparison = compare(_source(old), _source(new), key=key, ignore=ignore, options=options)

@@ -1,14 +1,13 @@
 """The commands csv_history_*: what files held, what changed, who set it, and the way back."""
 
 import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
 from csv_manager.core.errors import ArchiveError, OptionError, UnknownColumnError
-from csv_manager.core.files import writing_to
+from csv_manager.core.files import copy, writing_to
 from csv_manager.core.paths import identity
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
@@ -152,13 +151,14 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
         file = self._file(csv_file)
         found = file.version(version or file.record.latest)
         changes = file.changes(found.number)
-        if form == "table":
+        with self.progress(f"Comparing {os.path.basename(file.path)}"):
+            if form != "table":
+                rows = (_told(file, found.number, seq, change) for seq, change in enumerate(changes))
+                self.answer(rows, CHANGE_COLUMNS, form)
+                return
             click.echo(version_line(file.path, found, changes.counts, changes.columns, found.rows))
             for line in row_lines(changes, limit=limit, total=sum(changes.counts)):
                 click.echo(line)
-            return
-        rows = (change.to_json(csv_file=file.path, version=found.number, seq=seq) for seq, change in enumerate(changes))
-        self.answer(rows, CHANGE_COLUMNS, form)
 
     def csv_history_diff(
         self, csv_file: str, old: str | None = None, new: str | None = None, form: str = "table", limit: int = 50
@@ -168,17 +168,17 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
         if old is not None and new is None:
             raise OptionError(f"{old} is compared with what? Name two versions, or none for head~1 and head.")
         options = self.csv_watcher.options_of(file.path)
-        comparison = file.compare(old or "head~1", new or "head", options)
-        changes = comparison.change_set
-        if form != "table":
-            rows = (change.to_json(csv_file=file.path, version=None, seq=seq) for seq, change in enumerate(changes))
-            self.answer(rows, CHANGE_COLUMNS, form)
-        else:
-            for line in comparison_lines(comparison, limit=limit):
-                click.echo(line)
-        suggested = None if options.key else hint(comparison)
-        if suggested:
-            self.say(suggested)
+        with self.progress(f"Comparing {os.path.basename(file.path)}"):
+            comparison = file.compare(old or "head~1", new or "head", options)
+            if form != "table":
+                rows = (_told(file, None, seq, change) for seq, change in enumerate(comparison.change_set))
+                self.answer(rows, CHANGE_COLUMNS, form)
+            else:
+                for line in comparison_lines(comparison, limit=limit):
+                    click.echo(line)
+            suggested = None if options.key else hint(comparison)
+            if suggested:
+                self.say(suggested)
 
     def csv_history_export(self, csv_file: str, version: str, output: str = "-") -> None:
         """Write the bytes of a version."""
@@ -187,10 +187,14 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
             raise OptionError(f"--output is the watched file {file.path} itself; csv_history_restore puts it back.")
         if os.path.isdir(output):
             raise OptionError(f"--output {output} is a folder; name a file in it.")
-        with file.open(version) as content:
+        found = file.version(version)
+        with (
+            self.progress(f"Exporting {os.path.basename(file.path)}", found.size) as done,
+            file.open(found.number) as content,
+        ):
             try:
-                with writing_to(output) as copy:
-                    shutil.copyfileobj(content, copy)
+                with writing_to(output) as target:
+                    copy(content, target, done)
             except OSError as error:
                 if output == "-":
                     raise
@@ -210,7 +214,8 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
         if not self.agree(f"Put back {what}?", yes=yes):
             self.say("Nothing was changed.")
             return 1
-        outcome = self.csv_watcher.restore(file.path, found)
+        with self.progress(f"Putting back {os.path.basename(file.path)}", found.size) as done:
+            outcome = self.csv_watcher.restore(file.path, found, done)
         made = f"; it is version {outcome.number} now" if outcome.number else "; the file held it already"
         held = ", which is held" if outcome.status == "held" else ""
         click.echo(f"Put back version {found.number} of {name}{made}{held}.")
@@ -219,7 +224,10 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
     def csv_history_blame(self, csv_file: str, where: Sequence[str] = (), form: str = "table") -> None:
         """Write for each row of the head the version that last set it."""
         file = self._file(csv_file)
-        cells = _cells(where)
+        with self.progress(f"Reading the history of {os.path.basename(file.path)}"):
+            self._blame(file, _cells(where), form)
+
+    def _blame(self, file: Any, cells: Mapping[str, str], form: str) -> None:
         table = file.table()
         _check_columns(file.path, cells, table.columns)
         told = (
@@ -257,6 +265,8 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
                 told = ", ".join(map(str, sorted(numbers))) or "none"
                 name = short_path(path)
                 click.echo(f"Would forget of {name}: {told}." if dry_run else f"{name}: nothing to forget.")
+            if not dry_run:
+                store.collect()
             return 0
         if not self.agree(f"Forget {count:,} version{'' if count == 1 else 's'}, for good?", yes=yes):
             self.say("Nothing was forgotten.")
@@ -279,9 +289,10 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
         seen: dict[str, str | None] = {}
         with self.progress("Verifying", sum(version.size for _, version in versions)) as done:
             for file, version in versions:
-                if version.sha256 not in seen:
-                    seen[version.sha256] = _problem(file, version)
-                done(version.size)
+                if version.sha256 in seen:
+                    done(version.size)
+                else:
+                    seen[version.sha256] = _problem(file, version, done)
                 if seen[version.sha256]:
                     told = (file.path, version.number, version.sha256, seen[version.sha256])
                     problems.append(dict(zip(_VERIFY_COLUMNS, told, strict=True)))
@@ -294,23 +305,27 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
 
     def _list_touching(self, files: Sequence[Any], cells: Mapping[str, str], first: Sequence[str], form: str) -> None:
         """Write the versions that touched rows with some cells, and how."""
+        versions = []
         for file in files:
-            _check_columns(file.path, cells, [name for version in file.versions() for name in version.columns])
-        touching = ((file, version, changes) for file in files for version, changes in _touching(file, cells))
-        if form == "table":
-            for file, version, changes in touching:
-                counts = [sum(change.op == op for _, change in changes) for op in ("insert", "update", "delete")]
-                click.echo(version_line(file.path, version, counts, version.column_change, version.rows))
-                for line in row_lines(change for _, change in changes):
-                    click.echo(line)
-            return
-        rows = (
-            ({"csv_file": file.path} if first else {})
-            | version.summary()
-            | {"changes": [_told(file, version, seq, change) for seq, change in changes]}
-            for file, version, changes in touching
-        )
-        self.answer(rows, (*first, *_VERSION_COLUMNS, "changes"), form)
+            found = file.versions()
+            _check_columns(file.path, cells, [name for version in found for name in version.columns])
+            versions += [(file, version) for version in found]
+        with self.progress("Searching", len(versions)) as done:
+            touching = _touching(versions, cells, done)
+            if form == "table":
+                for file, version, changes in touching:
+                    counts = [sum(change.op == op for _, change in changes) for op in ("insert", "update", "delete")]
+                    click.echo(version_line(file.path, version, counts, version.column_change, version.rows))
+                    for line in row_lines(change for _, change in changes):
+                        click.echo(line)
+                return
+            rows = (
+                ({"csv_file": file.path} if first else {})
+                | version.summary()
+                | {"changes": [_told(file, version.number, seq, change) for seq, change in changes]}
+                for file, version, changes in touching
+            )
+            self.answer(rows, (*first, *_VERSION_COLUMNS, "changes"), form)
 
     def _file(self, csv_file: str) -> Any:
         paths = self.csv_watcher.known([csv_file])
@@ -336,11 +351,13 @@ def _check_columns(path: str, cells: Mapping[str, str], columns: Sequence[str]) 
             raise UnknownColumnError(f"{path}: there is no column {column!r}: {', '.join(dict.fromkeys(columns))}.")
 
 
-def _touching(file: Any, cells: Mapping[str, str]) -> Iterator[tuple[Any, list[tuple[int, Any]]]]:
-    """The versions of a file that touched rows with some cells, newest first, and what they did."""
+def _touching(
+    versions: Sequence[tuple[Any, Any]], cells: Mapping[str, str], done: Callable[[int], None]
+) -> Iterator[tuple[Any, Any, list[tuple[int, Any]]]]:
+    """Those of some files' versions that touched rows with some cells, and what they did; `done` is told of each."""
     from csv_manager.core.blaming import is_match
 
-    for version in file.versions():
+    for file, version in versions:
         if version.status != "held":
             changes = [
                 (seq, change)
@@ -348,20 +365,23 @@ def _touching(file: Any, cells: Mapping[str, str]) -> Iterator[tuple[Any, list[t
                 if is_match(change.before, cells) or is_match(change.after, cells)
             ]
             if changes:
-                yield version, changes
+                yield file, version, changes
+        done(1)
 
 
-def _told(file: Any, version: Any, seq: int, change: Any) -> Any:
-    return change.to_json(csv_file=file.path, version=version.number, seq=seq)
+def _told(file: Any, version: int | None, seq: int, change: Any) -> Any:
+    return change.to_json(csv_file=file.path, version=version, seq=seq)
 
 
-def _problem(file: Any, version: Any) -> str | None:
-    """Why a version does not come back, if it does not."""
+def _problem(file: Any, version: Any, done: Callable[[int], None]) -> str | None:
+    """Why a version does not come back, if it does not; `done` is told how many more bytes of it were read."""
+    size = 0
     try:
         with file.open(version.number) as content:
-            size = 0
             while block := content.read(_BLOCK):
                 size += len(block)
+                done(len(block))
     except ArchiveError as error:
+        done(version.size - size)
         return str(error)
     return None if size == version.size else f"{size:,} bytes came back where {version.size:,} were recorded."

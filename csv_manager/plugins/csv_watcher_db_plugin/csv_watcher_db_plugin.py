@@ -109,21 +109,10 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             raise WatcherExistsError(f"{paths[0]} is watched already; csv_watcher_set changes a watcher.")
         if told.name and len(new) > 1:
             raise OptionError(f"--name {told.name} can stand for one file; these are {len(new)}.")
-        if len(new) > 1:
-            for path in new:
-                if os.path.exists(path):
-                    self.csv_watcher.check(path, told)
+        self._add(new, told, missing_ok=missing_ok)
         for path in paths:
             if path in stored:
                 self.say(f"{short_path(path)} is watched already.")
-                continue
-            version = self.csv_watcher.add(path, told, missing_ok=missing_ok)
-            if version is None:
-                click.echo(f"Added {short_path(path)}: it does not exist yet.")
-            else:
-                rows = f"{version.rows:,} row{'' if version.rows == 1 else 's'}"
-                form = version.csv_format.describe()
-                click.echo(f"Added {short_path(path)}: version {version.number}, {rows} ({form}).")
         self._end_of_write()
 
     def csv_watcher_list(self, form: str = "table") -> None:
@@ -168,13 +157,15 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             raise OptionError("Nothing to change; see csv_watcher_set --help for what can be.")
         if options.get("name") and len(paths) > 1:
             raise OptionError(f"--name {options['name']} can stand for one file; these are {len(paths)}.")
-        for path in paths:
-            watcher = store.catalog.watchers.find(path)
-            told = watcher_options.parse(watcher.options, options)
-            file = store.find(identity(path))
-            reread = store.recorder.reread(file.record, told) if file else None
-            store.catalog.history.change_watcher(watcher, told, file.record if file else None, reread)
-            click.echo(f"Changed {short_path(path)}{_read_as(file)}.")
+        with self.progress("Changing", len(paths)) as done:
+            for path in paths:
+                watcher = store.catalog.watchers.find(path)
+                told = watcher_options.parse(watcher.options, options)
+                file = store.find(identity(path))
+                reread = store.recorder.reread(file.record, told) if file else None
+                store.catalog.history.change_watcher(watcher, told, file.record if file else None, reread)
+                click.echo(f"Changed {short_path(path)}{_read_as(file)}.")
+                done(1)
         self._end_of_write()
 
     def csv_watcher_delete(
@@ -192,18 +183,33 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             if not self.agree(f"Delete the whole history of {many}?", yes=yes):
                 self.say("Nothing was deleted.")
                 return 1
-        for path in paths:
-            watcher = store.catalog.watchers.find(path)
-            if watcher is not None:
-                store.catalog.watchers.delete(watcher)
-            self.csv_watcher.unregister(path)
-            file = store.find(identity(path)) if purge else None
-            if file is not None:
-                store.purge(file)
-            kept = "" if purge or store.find(identity(path)) is None else "; its history stays"
-            click.echo(f"Deleted the watcher of {short_path(path)}{' and its history' if purge else kept}.")
+        with self.progress("Deleting", len(paths)) as done:
+            for path in paths:
+                watcher = store.catalog.watchers.find(path)
+                if watcher is not None:
+                    store.catalog.watchers.delete(watcher)
+                self.csv_watcher.unregister(path)
+                file = store.find(identity(path)) if purge else None
+                if file is not None:
+                    store.purge(file)
+                kept = "" if purge or store.find(identity(path)) is None else "; its history stays"
+                click.echo(f"Deleted the watcher of {short_path(path)}{' and its history' if purge else kept}.")
+                done(1)
         self._end_of_write()
         return 0
+
+    def _add(self, paths: Sequence[str], options: WatcherOptions, *, missing_ok: bool) -> None:
+        """Add watchers, once it is known that the contents of all can be used."""
+        checked = [path for path in paths if os.path.exists(path)] if len(paths) > 1 else []
+        what = os.path.basename(paths[0]) if len(paths) == 1 else f"{len(paths):,} files"
+        with self.progress(f"Adding {what}", len(checked) + len(paths)) as done:
+            for path in checked:
+                self.csv_watcher.check(path, options)
+                done(1)
+            for path in paths:
+                version = self.csv_watcher.add(path, options, missing_ok=missing_ok)
+                click.echo(f"Added {short_path(path)}: {_first(version)}.")
+                done(1)
 
     def _watched(self, paths: Sequence[str], *, one: bool = False, purge: bool = False) -> list[str]:
         """The stored watchers' files that these paths stand for; with `purge`, files that only have a history too."""
@@ -332,6 +338,14 @@ def _read_as(file: Any) -> str:
         return "; it is held, and read anew at the next check"
     columns = len(latest.columns)
     return f": {latest.csv_format.describe()}, {columns} column{'' if columns == 1 else 's'}"
+
+
+def _first(version: Any) -> str:
+    """What the first version is, for the end of a sentence."""
+    if version is None:
+        return "it does not exist yet"
+    rows = f"{version.rows:,} row{'' if version.rows == 1 else 's'}"
+    return f"version {version.number}, {rows} ({version.csv_format.describe()})"
 
 
 def _relative(path: str) -> str:

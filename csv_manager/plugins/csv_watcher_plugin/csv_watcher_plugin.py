@@ -19,6 +19,9 @@ from csv_manager.patterns.csv_commands_pattern import each, format_option, optio
 from csv_manager.patterns.describe import hint, row_lines, short_path, version_line
 from csv_manager.patterns.output import one_line, to_json
 
+#: Seconds after which a check looks how far it is, and whether it is to end.
+_LOOK_SECONDS = 0.2
+
 
 class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
     """Watches the files of the setting CSV_FILES, and everything stored while csv_watch runs."""
@@ -91,13 +94,14 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
         self.csv_watcher.each_tick(_ending(sys.stdout.flush, stop))
         self.csv_watcher.each_tick(_ending(printer.print_new, stop))
         try:
-            with _stopping(stop):
+            # A check that is cut off is no check: Ctrl-C ends it as it ends any other command.
+            with _stopping(stop, signal.SIGTERM, *([] if once else [signal.SIGINT])):
                 self.csv_watcher.start(only)
-                if not once:
+                if once:
+                    self._wait_at_rest(stop)
+                else:
                     self._say_start(len(only) or len(self.csv_watcher.watched()))
                     stop.wait()
-                while not stop.is_set() and not self.csv_watcher.wait_at_rest(0.2):
-                    continue
         finally:
             self.csv_watcher.stop()
             self.signals.disconnect(f"{self.name}_states")
@@ -111,6 +115,15 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
             return 1 if self.csv_watcher.failed() or not delivered else 0
         self.say("Stopped.")
         return 0
+
+    def _wait_at_rest(self, stop: threading.Event) -> None:
+        """Wait until every file was checked."""
+        told = 0
+        with self.progress("Checking", len(self.csv_watcher.watched())) as done:
+            while not stop.is_set() and not self.csv_watcher.wait_at_rest(_LOOK_SECONDS):
+                checked = self.csv_watcher.count_at_rest()
+                done(checked - told)
+                told = checked
 
     def _paths(self, paths: Sequence[str], *, missing_ok: bool) -> list[str]:
         """The files that the command line names: by a stored watcher's name, or as they are on disk."""
@@ -223,15 +236,15 @@ def _ending(function: Callable[[], None], stop: threading.Event) -> Callable[[],
 
 
 class _stopping:  # noqa: N801 - a context manager
-    """Sets an event on SIGINT and SIGTERM instead of ending the process."""
+    """Sets an event on some signals instead of ending the process."""
 
-    def __init__(self, stop: threading.Event) -> None:
-        self._stop = stop
+    def __init__(self, stop: threading.Event, *signals: int) -> None:
+        self._stop, self._signals = stop, signals
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in self._signals:
                 self._before[number] = signal.signal(number, lambda *_: self._stop.set())
 
     def __exit__(self, *_: object) -> None:
