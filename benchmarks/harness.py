@@ -1,5 +1,6 @@
 """What every benchmark shares: child processes that are measured, sides that take turns, figures, the table."""
 
+import json
 import math
 import os
 import statistics
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,10 +25,20 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Child:
-    """What a child process cost, from its first instruction to its last, and said: CPU in ms, user and system."""
+    """What a child process cost, from its start to its end, and said: time, and CPU, user and system, in ms."""
 
+    time: float
     cpu: float
     stdout: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """What a side cost within its process, and found: time in ms, peak memory in MB."""
+
+    time: float
+    peak: float
+    found: object
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,20 +106,31 @@ def take_turns(
     return measured
 
 
-def run_child(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Child:
-    """Run a process to its end and say what it cost. Raises `BenchmarkError` if it fails."""
+def run_child(command: Sequence[str], environment: Mapping[str, str] | None = None, *, most: int = 0) -> Child:
+    """Run a process to its end and say what it cost. Raises `BenchmarkError` if its exit code is more than `most`."""
     with tempfile.TemporaryFile("w+") as errors:
+        start = time.perf_counter()
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environment, text=True
         )
         with process:
             stdout = process.stdout.read() if process.stdout else ""
             _, status, usage = os.wait4(process.pid, 0)
+            passed = time.perf_counter() - start
             process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        if not 0 <= process.returncode <= most:
             errors.seek(0)
             raise BenchmarkError(f"{' '.join(command)} ended with {process.returncode}: {errors.read().strip()}")
-    return Child(cpu=1000 * (usage.ru_utime + usage.ru_stime), stdout=stdout)
+    return Child(time=1000 * passed, cpu=1000 * (usage.ru_utime + usage.ru_stime), stdout=stdout)
+
+
+def run_side(name: str, *arguments: str, environment: Mapping[str, str], right: object) -> Side:
+    """Run a module of sides/, which measures itself. Raises `BenchmarkError` if it did not find what is `right`."""
+    child = run_child([sys.executable, str(SIDES / f"{name}.py"), *arguments], environment)
+    answer = json.loads(child.stdout)
+    if right is not None and answer["found"] != right:
+        raise BenchmarkError(f"{name} {' '.join(arguments)} found {answer['found']} where {right} is right.")
+    return Side(time=answer["time"], peak=answer["peak"], found=answer["found"])
 
 
 def console_script(name: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from csv_files import row, write_pair
+from csv_files import line, row, write_edits
 from harness import (
     SIDES,
     BenchmarkError,
@@ -86,13 +86,12 @@ class _Side:
         time.sleep(self._rng.uniform(0, 0.5))
         self._next += 1
         with self._path.open("a", encoding="utf-8") as file:
-            cells = [cell.replace('"', "").replace(",", "") for cell in row(self._rng, self._next)]
-            file.write(",".join(cells) + "\n")
+            file.write(line(row(self._rng, self._next)))
         closed = time.perf_counter()
-        line = _read_line(self._process.stdout)
+        told = _read_line(self._process.stdout)
         passed = time.perf_counter() - closed
-        if self._told and json.loads(line)["key"] != {"id": str(self._next)}:
-            raise BenchmarkError(f"csv_watch told another change than the row {self._next}: {line}")
+        if self._told and json.loads(told)["key"] != {"id": str(self._next)}:
+            raise BenchmarkError(f"csv_watch told another change than the row {self._next}: {told}")
         return 1000 * passed
 
 
@@ -141,4 +140,4 @@ def _read_line(stream: IO[bytes] | None) -> str:
 
 def _write(folder: Path) -> Path:
     folder.mkdir()
-    return write_pair(folder, _ROWS, updated=0)[0]
+    return write_edits(folder, _ROWS, ())[0]

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness import BenchmarkError, Figure, say, table
 
 #: Modules beside this one, in the order in which they run; each has SUMMARY and measure(quick=…).
-BENCHMARKS = ("startup", "latency", "diff")
+BENCHMARKS = ("startup", "latency", "diff", "archive")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -29,29 +29,33 @@ def main() -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and smaller files: a check, not a figure")
-    parser.add_argument("--save", action="store_true", help=f"write the figures to benchmarks/{RESULTS.name} too")
+    parser.add_argument("--save", action="store_true", help=f"keep the figures in benchmarks/{RESULTS.name} too")
     given = parser.parse_args()
     unknown = [name for name in given.names if name not in modules]
     if unknown:
         parser.error(f"there is no benchmark {', '.join(unknown)}; known are {', '.join(BENCHMARKS)}")
+    runs: dict[str, object] = {}
     figures: list[Figure] = []
-    load = os.getloadavg()[0]
     try:
         for name in given.names or BENCHMARKS:
             say(f"{name}: {modules[name].SUMMARY}")
-            figures += modules[name].measure(quick=given.quick)
+            load = os.getloadavg()[0]
+            found = list(modules[name].measure(quick=given.quick))
+            runs[name] = _run(found, load, quick=given.quick)
+            figures += found
     except BenchmarkError as error:
         say(f"Error: {error}")
         return 2
     print(table(figures))
     if given.save:
-        RESULTS.write_text(json.dumps(_results(figures, load, quick=given.quick), indent=2) + "\n", encoding="utf-8")
+        saved = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+        RESULTS.write_text(json.dumps(saved | runs, indent=2) + "\n", encoding="utf-8")
         say(f"Wrote {RESULTS.name}.")
     return 0
 
 
-def _results(figures: list[Figure], load: float, *, quick: bool) -> dict[str, object]:
-    """What is saved: when, how and on what it was measured, how busy that was before, and the figures."""
+def _run(figures: list[Figure], load: float, *, quick: bool) -> dict[str, object]:
+    """What is saved of a benchmark: when, how and on what it ran, how busy that was before, and the figures."""
     return {
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "command": " ".join(["python", "benchmarks/run.py", *sys.argv[1:]]),

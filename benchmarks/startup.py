@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from csv_files import write_pair
+from csv_files import write_edits
 from harness import SIDES, Child, Figure, clean_environment, console_script, figure, run_child, say, take_turns
 
 SUMMARY = "CPU time of csv_manager --help and csv_watcher_list against a bare groundwork app's --help"
@@ -47,5 +47,5 @@ def _add_watchers(csv_manager: str, folder: Path, environment: dict[str, str]) -
     for number in range(_WATCHERS):
         files = folder / f"files{number}"
         files.mkdir()
-        old, _, _ = write_pair(files, 100, updated=0.01, seed=number)
-        run_child([csv_manager, "csv_watcher_add", str(old), "--key", "id", "--settle", "0"], environment)
+        base, _ = write_edits(files, 100, ())
+        run_child([csv_manager, "csv_watcher_add", str(base), "--key", "id", "--settle", "0"], environment)

@@ -283,12 +283,12 @@ def program_help() -> None:
         block("text", session.quiet("csv_manager --help"))
 
 
-def figures() -> None:
-    """The saved run of the benchmarks: when and where, then its table."""
+def figures(benchmark: str) -> None:
+    """The saved run of a benchmark: when and where, then its table."""
     sys.path.insert(0, str(ROOT / "benchmarks"))
     from harness import Figure, table
 
-    run = json.loads((ROOT / "benchmarks" / "results.json").read_text("utf-8"))
+    run = json.loads((ROOT / "benchmarks" / "results.json").read_text("utf-8"))[benchmark]
     load = run["load_before"]
     idle = "idle" if load < _IDLE_LOAD else "not idle: read the spread between `min` and `max` with that in mind"
     about = (
