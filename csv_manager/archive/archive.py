@@ -18,11 +18,11 @@ from csv_manager.archive.contents import Content, Step
 from csv_manager.archive.cutting import cut, recut
 from csv_manager.archive.deltas import Delta
 from csv_manager.archive.encoding import encode
-from csv_manager.archive.frames import FrameFile, damaged, write_frames
+from csv_manager.archive.frames import FrameFile, damaged, is_seekable, write_frames
 from csv_manager.archive.keyfiles import load_keys, store_keys
 from csv_manager.archive.manifests import load_digests, store_digests
 from csv_manager.archive.snapshots import Snapshot
-from csv_manager.core.digests import Digests, count_line_ends
+from csv_manager.core.digests import Digests, DigestsBuilder, count_line_ends
 from csv_manager.core.digests import digest as slot_digest
 from csv_manager.core.errors import ArchiveError, DamagedError, TornReadError
 from csv_manager.core.key_hashes import KeyHashes
@@ -43,8 +43,6 @@ _DELTAS, _PART = 64, 4
 _STALE_SECONDS = 3600
 _AIDS = ("slots", "keys")
 _SUFFIXES = ("delta", "zst", *_AIDS)
-#: How a file with a table of its frames ends.
-_SEEKABLE = b"\xb1\xea\x92\x8f"
 
 
 class Archive:
@@ -82,7 +80,7 @@ class Archive:
     def content(self, sha256: str) -> Plain:
         """The bytes of a content, to be read at any place. Raises `ArchiveError` if what it is made of is missing."""
         keyframe = self._path(sha256, "zst")
-        if keyframe.exists() and not _is_seekable(keyframe):
+        if keyframe.exists() and not is_seekable(keyframe):
             return self._spooled(keyframe)
         return Content(self._steps(sha256), load_digests(self._path(sha256, "slots")))
 
@@ -177,7 +175,7 @@ class Archive:
 
     def _keep_whole(self, snapshot: Snapshot, cuts: Iterable[tuple[bytes, bool]], records: Records | None) -> None:
         """Store a keyframe of these slots. Raises `TornReadError` if the bytes are no longer those of the SHA-256."""
-        digest, slots = hashlib.sha256(), _Slots()
+        digest, slots = hashlib.sha256(), DigestsBuilder()
 
         def frames() -> Iterator[bytes]:
             for data, ends_certainly in cuts:
@@ -201,7 +199,7 @@ class Archive:
             lengths = [slot.length for slot in content.slots]
             # With the same slots, so that what is a delta to it stays what it is.
             cuts = recut(snapshot.plain, lengths, records, start)
-            slots = _Slots()
+            slots = DigestsBuilder()
             for data, ends_certainly in recut(content, lengths, records, start):
                 slots.add(data, ends_certainly=ends_certainly)
         except DamagedError as error:
@@ -210,11 +208,10 @@ class Archive:
         else:
             self._keep_slots(snapshot, records, slots)
 
-    def _keep_slots(self, snapshot: Snapshot, records: Records | None, slots: "_Slots") -> None:
+    def _keep_slots(self, snapshot: Snapshot, records: Records | None, slots: DigestsBuilder) -> None:
         """Store the digests of slots, if they can be of use."""
-        if records is not None and slots.certain and len(slots.digests) >= _SEVERAL:
-            digests = Digests(records.form, slots.seed, slots.lengths, slots.lines, slots.digests)
-            store_digests(self._path(snapshot.sha256, "slots"), digests)
+        if records is not None and slots.certain and len(slots) >= _SEVERAL:
+            store_digests(self._path(snapshot.sha256, "slots"), slots.digests(records.form))
 
     def _keep_delta(
         self,
@@ -316,24 +313,6 @@ class Archive:
             ) from error
 
 
-class _Slots:
-    """What is to be known of the slots of a content, as they come; `certain` if each ends with a record."""
-
-    def __init__(self) -> None:
-        self.seed = int.from_bytes(os.urandom(8), "little")
-        self.lengths: list[int] = []
-        self.lines: list[int] = []
-        self.digests: list[bytes] = []
-        self.certain = True
-
-    def add(self, data: bytes, *, ends_certainly: bool) -> None:
-        """Add the next slot."""
-        self.lengths.append(len(data))
-        self.lines.append(count_line_ends(data))
-        self.digests.append(slot_digest(data, self.seed))
-        self.certain = self.certain and ends_certainly
-
-
 class _Checked(io.RawIOBase):
     """The bytes of a content in their order, compared with its name when their end is reached."""
 
@@ -378,13 +357,6 @@ def _updated(base: Content, made: Content, snapshot: Snapshot) -> Digests:
             lines.append(base.digests.lines[before])
             digests.append(base.digests.digests[before])
     return Digests(base.digests.form, base.digests.seed, lengths, lines, digests)
-
-
-def _is_seekable(path: Path) -> bool:
-    """Whether a keyframe has a table of its frames; those of the first csv_manager had none."""
-    with path.open("rb") as file:
-        file.seek(max(file.seek(0, 2) - 4, 0))
-        return file.read() == _SEEKABLE
 
 
 def _torn(snapshot: Snapshot) -> TornReadError:

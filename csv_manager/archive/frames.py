@@ -35,6 +35,13 @@ def write_frames(file: BinaryIO, frames: Iterable[bytes]) -> None:
     file.write(_HEADER.pack(_SKIPPABLE, len(table)) + table)
 
 
+def is_seekable(path: Path) -> bool:
+    """Whether a file ends as one with a table of its frames does; those of the first csv_manager had none."""
+    with path.open("rb") as file:
+        file.seek(max(file.seek(0, 2) - _FOOTER.size, 0))
+        return file.read()[-4:] == _SEEKABLE.to_bytes(4, "little")
+
+
 class FrameFile:
     """The frames of a file, which is closed with the last reference to this."""
 

@@ -7,8 +7,9 @@ import struct
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
-from csv_manager.archive.manifests import replacing
+from csv_manager.archive.manifests import store_aid
 from csv_manager.core.digests import digest
 from csv_manager.core.key_hashes import BUCKETS, KeyHashes
 
@@ -16,10 +17,6 @@ _MAGIC = b"csv_manager keys 1\n"
 #: Of each bucket the number of hashes, and the digest of their bytes.
 _BUCKET = struct.Struct("<Q16s")
 _WIDTH = 8
-
-
-class _UnknownError(Exception):
-    """A bucket cannot be read."""
 
 
 class KeyFile(KeyHashes):
@@ -47,18 +44,22 @@ def store_keys(path: Path, key: Sequence[str], hashes: KeyHashes) -> None:
     if isinstance(hashes, KeyFile):
         _link(hashes.path, path)
         return
-    with contextlib.suppress(_UnknownError), replacing(path) as file:
+
+    def write(file: BinaryIO) -> bool:
         file.write(bytes(_head_size(key)))
         entries = []
         for number in range(BUCKETS):
             bucket = hashes.bucket(number)
             if bucket is None:
-                raise _UnknownError
+                return False
             data = bucket.tobytes()
             file.write(data)
             entries.append(_BUCKET.pack(len(bucket), digest(data, 0)))
         file.seek(0)
         file.write(_head(key, b"".join(entries)))
+        return True
+
+    store_aid(path, write)
 
 
 def load_keys(path: Path, key: Sequence[str]) -> KeyFile | None:

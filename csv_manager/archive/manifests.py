@@ -1,15 +1,18 @@
 """What the archive keeps beside a head for the next comparison. It can be lost: more is read and stored then."""
 
 import contextlib
+import logging
 import os
 import struct
 import threading
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from csv_manager.core.digests import Digests, digest
+
+log = logging.getLogger("csv_manager.archive")
 
 _MAGIC = b"csv_manager slots 2\n"
 #: The seed, the number of slots, and how many bytes tell the form of the records.
@@ -17,16 +20,22 @@ _HEAD = struct.Struct("<QQQ")
 _DIGEST = 16
 
 
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file under a temporary name, which takes the place of another unless something is raised."""
+def store_aid(path: Path, write: Callable[[BinaryIO], bool]) -> None:
+    """Let a file be written under a temporary name, and give it its name if `write` says that it is whole.
+
+    One that cannot be written is told of and no more, since it can be spared.
+    """
     temporary = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with temporary.open("wb") as file:
-            yield file
-        temporary.replace(path)
+            is_whole = write(file)
+        if is_whole:
+            temporary.replace(path)
+    except OSError as error:
+        log.warning("%s cannot be written: %s; the next comparison takes longer.", path, error.strerror)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def store_digests(path: Path, digests: Digests) -> None:
@@ -34,8 +43,7 @@ def store_digests(path: Path, digests: Digests) -> None:
     count = len(digests.lengths)
     body = _HEAD.pack(digests.seed, count, len(digests.form)) + digests.form
     body += digests.lengths.tobytes() + digests.lines.tobytes() + b"".join(digests.digests)
-    with replacing(path) as file:
-        file.write(_MAGIC + digest(body, 0) + body)
+    store_aid(path, lambda file: file.write(_MAGIC + digest(body, 0) + body) > 0)
 
 
 def load_digests(path: Path) -> Digests | None:

@@ -99,12 +99,8 @@ def diff(
         removed=tuple(name for name in old.columns if name not in new.columns and name not in renamed),
         renamed=renamed,
     )
-    pair = _Pair(
-        old,
-        new,
-        _differing(old, new, windows),
-        _Projection(old, new, renamed, frozenset(ignore)),
-    )
+    projection = _Projection(old, new, renamed, frozenset(ignore))
+    pair = _Pair(old, new, _differing(old, new, windows), projection)
     comparison = _Keyed(pair, key) if key else _Unkeyed(pair)
     return ChangeSet(
         comparison.changes,

@@ -2,8 +2,9 @@
 
 import bisect
 import itertools
+import os
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 #: Slots are about so long, in bytes; one ends with a record.
 SLOT = 1 << 16
@@ -63,14 +64,29 @@ def digest(data: bytes, seed: int) -> bytes:
     return xxhash.xxh3_128_digest(data, seed)
 
 
-def digests_of(form: bytes, seed: int, slots: Iterable[bytes]) -> Digests:
-    """The digests of slots whose bytes are given."""
-    lengths, lines, digests = [], [], []
-    for data in slots:
-        lengths.append(len(data))
-        lines.append(count_line_ends(data))
-        digests.append(digest(data, seed))
-    return Digests(form, seed, lengths, lines, digests)
+class DigestsBuilder:
+    """The digests of slots that come one after the other; `certain` if each ends with a record."""
+
+    def __init__(self) -> None:
+        self._seed = int.from_bytes(os.urandom(8), "little")
+        self._lengths: list[int] = []
+        self._lines: list[int] = []
+        self._digests: list[bytes] = []
+        self.certain = True
+
+    def add(self, data: bytes, *, ends_certainly: bool) -> None:
+        """Add the next slot."""
+        self._lengths.append(len(data))
+        self._lines.append(count_line_ends(data))
+        self._digests.append(digest(data, self._seed))
+        self.certain = self.certain and ends_certainly
+
+    def __len__(self) -> int:
+        return len(self._digests)
+
+    def digests(self, form: bytes) -> Digests:
+        """The digests, of slots that were cut for `Records` of a form."""
+        return Digests(form, self._seed, self._lengths, self._lines, self._digests)
 
 
 def count_line_ends(data: bytes, low: int = 0, high: int | None = None) -> int:

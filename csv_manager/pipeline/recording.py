@@ -1,6 +1,5 @@
 """From an arrival to COMMIT: snapshot, csv format, change set, findings, one transaction."""
 
-import dataclasses
 import itertools
 import logging
 import os
@@ -11,7 +10,7 @@ from typing import BinaryIO, TypeVar
 
 from csv_manager.archive import Archive, Content, FileLocks, Snapshot, open_snapshot
 from csv_manager.core.changes import Counts
-from csv_manager.core.detecting import bom_encoding, detect
+from csv_manager.core.detecting import detect
 from csv_manager.core.diff import diff, find_windows, whole_windows
 from csv_manager.core.errors import (
     CsvManagerError,
@@ -29,7 +28,6 @@ from csv_manager.core.model import (
     ColumnChange,
     CsvFormat,
     Finding,
-    FormatOptions,
     RowChange,
     Signature,
     Version,
@@ -39,6 +37,7 @@ from csv_manager.core.paths import os_reason, stat_regular
 from csv_manager.core.plain import PlainStream
 from csv_manager.core.ranges import Window
 from csv_manager.core.reading import Table, check_names
+from csv_manager.pipeline.pinning import pinned_format, with_delimiter
 from csv_manager.pipeline.stopping import Stoppable
 from csv_manager.store.catalog import Catalog
 from csv_manager.store.history import FileRecord, NewVersion, Reread
@@ -117,16 +116,15 @@ class Recorder:
                     cause = f"restore:{version.number}"
                     return self._record_settled(path, options, snapshot, cause=cause, store_watcher=False)
             except KeyboardInterrupt:
-                raise KeyboardInterrupt(
-                    f"{path} holds version {version.number} again, which the next check records"
-                ) from None
+                said = f"{path} holds version {version.number} again, which the next check records"
+                raise KeyboardInterrupt(said) from None
 
     def table(self, path: str, options: WatcherOptions) -> Table:
         """What a file holds now, read as its next version would be."""
         _, head = self._last(path)
         try:
             stat_regular(path)
-            return self._read(path, options, lambda: open(path, "rb"), head, lambda table: _checked(table, options))
+            return self._checked(path, options, lambda: open(path, "rb"), head)
         except FileNotFoundError:
             raise PathNotFoundError(f"{path}: no such file.") from None
         except OSError as error:
@@ -135,8 +133,7 @@ class Recorder:
     def check(self, path: str, options: WatcherOptions) -> None:
         """Raise what `record` would raise of a file's content for a watcher about to be stored; store nothing."""
         with open_snapshot(path) as snapshot:
-            head = self._last(path)[1]
-            check_names(self._read(path, options, snapshot.open, head, lambda table: _checked(table, options)))
+            check_names(self._checked(path, options, snapshot.open, self._last(path)[1]))
 
     def reread(self, file: FileRecord, options: WatcherOptions) -> Reread | None:
         """How the head version is read with other options, so that the next one is compared with it as it is meant."""
@@ -204,7 +201,7 @@ class Recorder:
     ) -> Outcome:
         """Note that a file holds its head version still; the watcher may be a new one."""
         if store_watcher:
-            table = self._read(path, options, snapshot.open, head, lambda table: _checked(table, options))
+            table = self._checked(path, options, snapshot.open, head)
             check_names(table)
             self._history.add_watcher(path, options, snapshot.signature, _reread(head, table))
         else:
@@ -248,6 +245,17 @@ class Recorder:
             return new, (None, None)
         return new, ((head.sha256, content), whole_windows(old, table, windows))
 
+    def _checked(
+        self, path: str, options: WatcherOptions, open_raw: Callable[[], BinaryIO], head: Version | None
+    ) -> Table:
+        """A content as a table; it is read as a whole if its key is to be unique."""
+
+        def check(table: Table) -> Table:
+            check_key(table, options.key)
+            return table
+
+        return self._read(path, options, open_raw, head, check)
+
     def _read(
         self,
         path: str,
@@ -258,11 +266,11 @@ class Recorder:
     ) -> _Used:
         """What `use` makes of a content as a table: in the pinned csv format, unless that proves wrong."""
         name = Path(path).name
-        pinned = _pinned(head, options.format, open_raw, name)
+        pinned = pinned_format(head, options.format, open_raw, name)
         try:
             table = Table(open_raw, pinned or detect(open_raw, name, options.format), path)
             if pinned and head:
-                table = _with_delimiter(table, head, options.format, open_raw, name)
+                table = with_delimiter(table, head, options.format, open_raw, name)
             _check_ignored(table, options.ignore if head is None else ())
             return use(table)
         except NotCsvError as error:
@@ -284,57 +292,11 @@ class Recorder:
         return self._history.version(file.id, number) if number else None
 
 
-def _checked(table: Table, options: WatcherOptions) -> Table:
-    """The table, once it was read as a whole if its key is to be unique."""
-    check_key(table, options.key)
-    return table
-
-
 def _reread(version: Version, table: Table) -> Reread | None:
     """How a version is to be read anew, or None if that is how it is read."""
     if table.csv_format == version.csv_format:
         return None
     return Reread(number=version.number, csv_format=table.csv_format, columns=table.columns, rows=table.count())
-
-
-def _pinned(
-    head: Version | None, options: FormatOptions, open_raw: Callable[[], BinaryIO], name: str
-) -> CsvFormat | None:
-    """The head's csv format with what the user said since, or None if it is to be found afresh."""
-    if head is None or not head.csv_format.sure or not head.columns:
-        return None
-    pinned = head.csv_format
-    if pinned.skip_lines and options.skip_lines is None:
-        return None  # the skipped line was Excel's `sep=`, which the new content may lack
-    if options.encoding is None and pinned.compression is None:
-        with open_raw() as raw:
-            marked = bom_encoding(raw.read(4))
-        if (marked or pinned.encoding in ("utf-16", "utf-32")) and marked != pinned.encoding:
-            return None
-    said = {
-        field: getattr(pinned, field) if value is None else value
-        for field, value in dataclasses.asdict(options).items()
-    }
-    if options.names is not None:
-        said["header"] = options.header
-    found = detect(open_raw, name, FormatOptions(**said))
-    return dataclasses.replace(found, errors=pinned.errors if options.encoding is None else "strict")
-
-
-def _with_delimiter(
-    table: Table, head: Version, options: FormatOptions, open_raw: Callable[[], BinaryIO], name: str
-) -> Table:
-    """The table, with another delimiter if the pinned one cuts nothing and the columns' names prove the other."""
-    if len(table.columns) != 1 or len(head.columns) == 1 or options.delimiter is not None:
-        return table
-    said = dataclasses.replace(
-        options,
-        encoding=table.csv_format.encoding,
-        header=table.csv_format.header,
-        names=table.csv_format.names,
-    )
-    other = Table(open_raw, detect(open_raw, name, said), table.csv_file)
-    return other if 2 * len(set(other.columns) & set(head.columns)) >= len(head.columns) else table
 
 
 def _new_version(

@@ -25,7 +25,7 @@ from csv_manager.archive import cutting
 from csv_manager.core import diff as diffing
 from csv_manager.core import plain, reading, records, walking
 from csv_manager.core.changes import ChangeSet
-from csv_manager.core.digests import digests_of
+from csv_manager.core.digests import DigestsBuilder
 from csv_manager.core.errors import DuplicateKeyError
 from csv_manager.core.model import CsvFormat
 from csv_manager.core.reading import Table
@@ -137,9 +137,11 @@ def _check_order(case: Case, change_set: ChangeSet, reordered: bool) -> None:
 
 def _cut(table: Table) -> None:
     """Give a content digests of its slots, as the archive does, if each of them certainly ends with a record."""
-    slots = list(cutting.cut(table.plain, 0, table.plain.size, table.records, table.start))
-    if all(is_certain for _, is_certain in slots):
-        table.plain.digests = digests_of(table.records.form, 7, (data for data, _ in slots))
+    slots = DigestsBuilder()
+    for data, ends_certainly in cutting.cut(table.plain, 0, table.plain.size, table.records, table.start):
+        slots.add(data, ends_certainly=ends_certainly)
+    if slots.certain:
+        table.plain.digests = slots.digests(table.records.form)
 
 
 def _has_blank_lines(case: Case) -> bool:

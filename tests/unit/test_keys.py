@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
+from counting import Counting
 
 from csv_manager.archive.keyfiles import KeyFile, load_keys, store_keys
 from csv_manager.core.diff import diff
@@ -11,22 +12,11 @@ from csv_manager.core.errors import DuplicateKeyError
 from csv_manager.core.key_hashes import BuiltHashes, ChangedHashes, KeyHashes, key_hash
 from csv_manager.core.keys import check_key
 from csv_manager.core.model import CsvFormat
-from csv_manager.core.plain import BytesPlain, PlainStream
+from csv_manager.core.plain import PlainStream
 from csv_manager.core.reading import Table
 
 KEYS = [f"key {number}" for number in range(5000)]
 ROWS = 200_000
-
-
-class Counting(BytesPlain):
-    """Bytes that know how many of them were read."""
-
-    count = 0
-
-    def read(self, offset: int, size: int) -> bytes:
-        block = super().read(offset, size)
-        self.count += len(block)
-        return block
 
 
 def rows(*changed: tuple[int, str]) -> str:
@@ -181,3 +171,9 @@ def test_the_same_hashes_are_stored_once(tmp_path: Path) -> None:
     assert found is not None
     store_keys(tmp_path / "b.keys", ["id"], found)
     assert (tmp_path / "a.keys").samefile(tmp_path / "b.keys")
+
+
+def test_hashes_that_cannot_be_written_are_told_and_spared(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store_keys(tmp_path / "no folder" / "a.keys", ["id"], built(KEYS))
+    assert list(tmp_path.iterdir()) == []
+    assert "a.keys cannot be written: No such file or directory; the next comparison takes longer." in caplog.text

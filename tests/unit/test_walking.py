@@ -5,8 +5,8 @@ import random
 from collections.abc import Callable
 
 import pytest
+from counting import Counting
 
-from csv_manager.core.plain import BytesPlain
 from csv_manager.core.ranges import Ranges
 from csv_manager.core.records import Records
 from csv_manager.core.walking import walk
@@ -17,17 +17,6 @@ SHARE, BESIDES = 1.3, 1 << 20
 #: The same where differences lie so near to each other that reading ahead is in vain at many of them.
 SCATTERED = 2
 NEW = b'new,"a ""row""",0\n'
-
-
-class Counting(BytesPlain):
-    """Bytes that know how many of them were read."""
-
-    count = 0
-
-    def read(self, offset: int, size: int) -> bytes:
-        block = super().read(offset, size)
-        self.count += len(block)
-        return block
 
 
 def generated(size: int = 2_000_000) -> list[bytes]:
