@@ -1,14 +1,10 @@
 """The bytes of every version, under the SHA-256 of what they are: keyframes, and deltas to the content before."""
 
 import contextlib
-import errno
 import hashlib
 import io
 import itertools
 import logging
-import os
-import tempfile
-import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -18,9 +14,10 @@ from csv_manager.archive.contents import Content, Step
 from csv_manager.archive.cutting import cut, recut
 from csv_manager.archive.deltas import Delta
 from csv_manager.archive.encoding import encode
-from csv_manager.archive.frames import FrameFile, damaged, is_seekable, write_frames
+from csv_manager.archive.frames import FrameFile, damaged, is_seekable
 from csv_manager.archive.keyfiles import load_keys, store_keys
 from csv_manager.archive.manifests import load_digests, store_digests
+from csv_manager.archive.objects import Objects, move
 from csv_manager.archive.snapshots import Snapshot
 from csv_manager.core.digests import Digests, DigestsBuilder, count_line_ends
 from csv_manager.core.digests import digest as slot_digest
@@ -39,21 +36,19 @@ _WHOLE = 1 << 16
 _SEVERAL = 2
 #: A keyframe is stored when so many deltas follow the last one, or when they weigh this part of it.
 _DELTAS, _PART = 64, 4
-#: A snapshot that lies there for so long has lost its process.
-_STALE_SECONDS = 3600
-_AIDS = ("slots", "keys")
-_SUFFIXES = ("delta", "zst", *_AIDS)
 
 
 class Archive:
     """Contents in a folder; each is written once, under a temporary name first.
 
-    `objects/ab/cdef….zst` is a keyframe, `objects/ab/cdef….delta` a delta. Of a content that the next one will be
-    compared with, `….slots` are the digests of the slots and `….keys` the hashes of the keys; they can be spared.
+    `objects/ab/cdef….zst` is a keyframe, `objects/ab/cdef….delta` a delta. What a delta is made of has a copy in
+    `copies`, so that damage to one file takes at most the content that it holds. Of a content that the next one will
+    be compared with, `….slots` are the digests of the slots and `….keys` the hashes of the keys; they can be spared.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._objects = Objects(folder)
 
     def keep(
         self,
@@ -70,8 +65,8 @@ class Archive:
         content, and the `windows` in which the snapshot differs from it, only these are stored, if they are little.
         What is there already is stored anew only if it proves to be damaged. Raises `TornReadError`.
         """
-        with self._telling():
-            if self._object(snapshot.sha256).exists():
+        with self._objects.telling():
+            if self._objects.is_stored(snapshot.sha256):
                 self._keep_again(snapshot, records, start)
             elif base is None or windows is None or not self._keep_delta(snapshot, records, start, base, windows):
                 self._keep_whole(snapshot, cut(snapshot.plain, 0, snapshot.size, records, start), records)
@@ -79,35 +74,64 @@ class Archive:
 
     def content(self, sha256: str) -> Plain:
         """The bytes of a content, to be read at any place. Raises `ArchiveError` if what it is made of is missing."""
-        keyframe = self._path(sha256, "zst")
-        if keyframe.exists() and not is_seekable(keyframe):
-            return self._spooled(keyframe)
-        return Content(self._steps(sha256), load_digests(self._path(sha256, "slots")))
+        stored = self._objects.stored(sha256)
+        if (
+            stored.suffix == ".zst"
+            and stored.exists()
+            and not self._objects.has_copy(stored)
+            and not is_seekable(stored)
+        ):
+            return _spooled(stored)
+        return Content(self._steps(sha256), load_digests(self._objects.path(sha256, "slots")))
 
     def open(self, sha256: str) -> BinaryIO:
         """The bytes of a content; damage raises `ArchiveError` while they are read, at the latest at their end."""
-        return io.BufferedReader(_Checked(self.content(sha256), sha256, self._object(sha256)), _BLOCK)
+        return io.BufferedReader(_Checked(self.content(sha256), sha256, self._objects.stored(sha256)), _BLOCK)
 
     def base(self, sha256: str) -> str | None:
         """The content that another is stored as a delta to, if it is."""
-        if self._path(sha256, "zst").exists():
+        if self._objects.stored(sha256).suffix == ".zst":
             return None
         delta = self._step(sha256).delta
         return delta.base if delta else None
 
     def keep_keys(self, sha256: str, key: Sequence[str], hashes: KeyHashes) -> None:
         """Keep the hashes of the keys of a content that the next one will be compared with."""
-        with self._telling():
-            store_keys(self._path(sha256, "keys"), key, hashes)
+        with self._objects.telling():
+            store_keys(self._objects.path(sha256, "keys"), key, hashes)
 
     def keys(self, sha256: str, key: Sequence[str]) -> KeyHashes | None:
         """The hashes of the keys of a content, if they were kept."""
-        return load_keys(self._path(sha256, "keys"), key)
+        return load_keys(self._objects.path(sha256, "keys"), key)
 
     def forget_aids(self, sha256: str) -> None:
         """Remove what was kept beside a content to compare the next one with it."""
-        for suffix in _AIDS:
-            self._path(sha256, suffix).unlink(missing_ok=True)
+        self._objects.remove_aids(sha256)
+
+    def mend(self, sha256: str) -> str | None:
+        """Write the file of a content anew if it is not like its copy, or the copy; what was damaged, if anything was.
+
+        What has no copy, or cannot be mended, is told of by who reads it.
+        """
+        path = self._objects.stored(sha256)
+        if self._objects.is_like_its_copy(path):
+            return None
+        copy = self._objects.copy_of(path)
+        for files in (path,), (copy,), (path, copy):
+            with contextlib.suppress(ArchiveError, ValueError, KeyError, IndexError):
+                file = FrameFile(*files)
+                if self._makes(file, sha256):
+                    break
+        else:
+            return None
+        told = f"The copy {copy} is damaged" if files == (path,) else f"{path} is damaged, its copy is not"
+        try:
+            with self._objects.incoming(file.each()) as incoming:
+                move(incoming, path)
+            self._objects.copy(path, anew=True)
+        except OSError as error:
+            return f"{told}; it could not be written anew: {error.strerror}."
+        return f"{told}; it was written anew."
 
     def collect(self, live: Collection[str]) -> int:
         """Remove every content but these; the number of those removed.
@@ -116,7 +140,7 @@ class Archive:
         is made of stays, for a backup may mend it. Nobody may keep contents meanwhile (`FileLocks.hold_all`). May be
         interrupted: what was not removed is at the next time, and can be read until then, since it may be kept again.
         """
-        with self._telling():
+        with self._objects.telling():
             stored, needed = self.contents(), set(live)
             for sha256 in stored & needed:
                 base = next(self._chain(sha256), None)
@@ -127,33 +151,17 @@ class Archive:
                         log.warning("%s What it is made of is kept.", error)
                         needed.update(self._chain(sha256))
             for sha256 in self._deltas_first(stored - needed):
-                for suffix in _SUFFIXES:
-                    self._path(sha256, suffix).unlink(missing_ok=True)
-            for left in (self.folder / "objects").glob("*/*"):
-                if self._is_left(left, live):
-                    left.unlink(missing_ok=True)
+                self._objects.remove(sha256)
+            self._objects.remove_left(live)
             return len(stored - needed)
 
     def contents(self) -> set[str]:
         """The SHA-256 of everything that is stored."""
-        objects = (self.folder / "objects").glob("*/*")
-        return {path.parent.name + path.stem for path in objects if path.suffix in (".zst", ".delta")}
+        return self._objects.contents()
 
     def clean(self) -> None:
         """Remove what a killed process left behind on its way in."""
-        since = time.time() - _STALE_SECONDS
-        for path in (self.folder / "incoming").glob("*"):
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_mtime < since:
-                    path.unlink()
-
-    def _path(self, sha256: str, suffix: str) -> Path:
-        return self.folder / "objects" / sha256[:2] / f"{sha256[2:]}.{suffix}"
-
-    def _object(self, sha256: str) -> Path:
-        """The file that holds a content, or would."""
-        delta = self._path(sha256, "delta")
-        return delta if delta.exists() and not self._path(sha256, "zst").exists() else self._path(sha256, "zst")
+        self._objects.clean()
 
     def _steps(self, sha256: str) -> list[Step]:
         """The keyframe of a content and the deltas since. Raises `ArchiveError` for one that is missing or damaged."""
@@ -165,7 +173,7 @@ class Archive:
         return steps
 
     def _step(self, sha256: str) -> Step:
-        file = FrameFile(self._object(sha256))
+        file = self._objects.frames(self._objects.stored(sha256))
         if file.path.suffix == ".zst":
             return Step(file, None)
         try:
@@ -183,10 +191,12 @@ class Archive:
                 slots.add(data, ends_certainly=ends_certainly)
                 yield data
 
-        with self._incoming(frames()) as incoming:
+        with self._objects.incoming(frames()) as incoming:
             if digest.hexdigest() != snapshot.sha256:
                 raise _torn(snapshot)
-            _move(incoming, self._path(snapshot.sha256, "zst"))
+            move(incoming, self._objects.path(snapshot.sha256, "zst"))
+        if self._objects.has_copy(self._objects.path(snapshot.sha256, "zst")):
+            self._objects.copy(self._objects.path(snapshot.sha256, "zst"), anew=True)
         self._keep_slots(snapshot, records, slots)
 
     def _keep_again(self, snapshot: Snapshot, records: Records | None, start: int) -> None:
@@ -211,7 +221,7 @@ class Archive:
     def _keep_slots(self, snapshot: Snapshot, records: Records | None, slots: DigestsBuilder) -> None:
         """Store the digests of slots, if they can be of use."""
         if records is not None and slots.certain and len(slots) >= _SEVERAL:
-            store_digests(self._path(snapshot.sha256, "slots"), slots.digests(records.form))
+            store_digests(self._objects.path(snapshot.sha256, "slots"), slots.digests(records.form))
 
     def _keep_delta(
         self,
@@ -231,13 +241,15 @@ class Archive:
         if not encoded.certain:
             return False
         delta = Delta(base=base_sha256, size=snapshot.size, splices=encoded.splices)
-        with self._incoming((delta.encode(), *encoded.slots)) as incoming:
+        with self._objects.incoming((delta.encode(), *encoded.slots)) as incoming:
             file = FrameFile(incoming)
             if (sum(deltas) + file.size) * _PART > keyframe:
                 return False
             digests = _updated(content, Content([*content.steps, Step(file, delta)]), snapshot)
-            _move(incoming, self._path(snapshot.sha256, "delta"))
-        store_digests(self._path(snapshot.sha256, "slots"), digests)
+            for step in content.steps:
+                self._objects.copy(step.file.path)
+            move(incoming, self._objects.path(snapshot.sha256, "delta"))
+        store_digests(self._objects.path(snapshot.sha256, "slots"), digests)
         return True
 
     def _rewrite(self, sha256: str) -> None:
@@ -249,22 +261,28 @@ class Archive:
                 digest.update(data)
                 yield data
 
-        with self._incoming(frames()) as incoming:
+        delta, keyframe = (self._objects.path(sha256, suffix) for suffix in ("delta", "zst"))
+        with self._objects.incoming(frames()) as incoming:
             if digest.hexdigest() != sha256:
-                raise damaged(self._object(sha256))
-            _move(incoming, self._path(sha256, "zst"))
-        self._path(sha256, "delta").unlink()
+                raise damaged(delta)
+            move(incoming, keyframe)
+        if self._objects.has_copy(delta):
+            self._objects.copy(keyframe)
+        self._objects.remove(sha256, ["delta"])
+
+    def _makes(self, file: FrameFile, sha256: str) -> bool:
+        """Whether a file makes the content that it should, with the ones that it is a delta to."""
+        delta = Delta.decode(file.read(0)) if file.path.suffix == ".delta" else None
+        steps = self._steps(delta.base) if delta else []
+        digest = hashlib.sha256()
+        for data in Content([*steps, Step(file, delta)]).each_slot():
+            digest.update(data)
+        return digest.hexdigest() == sha256
 
     def _deltas_first(self, contents: set[str]) -> list[str]:
         """Contents, each before the one that it is a delta to."""
         bases = {sha256: contents.intersection(itertools.islice(self._chain(sha256), 1)) for sha256 in contents}
         return list(TopologicalSorter(bases).static_order())[::-1]
-
-    def _is_left(self, path: Path, live: Collection[str]) -> bool:
-        """Whether a file is what a killed process left, or stands beside a content that is gone."""
-        rewritten = path.suffix == ".delta" and path.with_suffix(".zst").exists()
-        gone = path.suffix[1:] in _AIDS and path.parent.name + path.stem not in live
-        return path.suffix == ".tmp" or rewritten or gone
 
     def _chain(self, sha256: str) -> Iterator[str]:
         """The contents that a content is made of, as far as they can be read."""
@@ -272,45 +290,6 @@ class Archive:
             while (base := self.base(sha256)) is not None:
                 yield base
                 sha256 = base
-
-    def _spooled(self, path: Path) -> Plain:
-        """A content that was stored as one frame, by the first csv_manager."""
-        import zstandard
-
-        with path.open("rb") as raw:
-            reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-            try:
-                return kept(reader, str(path))
-            except (zstandard.ZstdError, OSError) as error:
-                raise damaged(path) from error
-
-    @contextlib.contextmanager
-    def _incoming(self, frames: Iterable[bytes]) -> Iterator[Path]:
-        """A synced temporary file of these frames, gone at the end unless it got a name."""
-        folder = self.folder / "incoming"
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=folder)
-        try:
-            with open(descriptor, "wb") as file:
-                write_frames(file, frames)
-                file.flush()
-                os.fsync(file.fileno())
-            yield Path(name)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
-
-    @contextlib.contextmanager
-    def _telling(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            what = "the disk is full" if full else error.strerror
-            step = "free some space and try again" if full else "check the folder's rights, or set ARCHIVE_PATH"
-            raise ArchiveError(
-                f"The archive {self.folder} cannot be written: {what}; {step}. Nothing was recorded."
-            ) from error
 
 
 class _Checked(io.RawIOBase):
@@ -363,12 +342,13 @@ def _torn(snapshot: Snapshot) -> TornReadError:
     return TornReadError(f"{snapshot.path} changed while it was stored; it is read again once it rests.")
 
 
-def _move(incoming: Path, target: Path) -> None:
-    """Give a file its name, and make the name safe."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(incoming, target)
-    descriptor = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _spooled(path: Path) -> Plain:
+    """A content that was stored as one frame, by the first csv_manager."""
+    import zstandard
+
+    with path.open("rb") as raw:
+        reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+        try:
+            return kept(reader, str(path))
+        except (zstandard.ZstdError, OSError) as error:
+            raise damaged(path) from error

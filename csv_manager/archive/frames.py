@@ -1,24 +1,32 @@
 """Files of zstd frames that can be read one by one: zstd's seekable format.
 
 Each frame is compressed by itself and has a checksum; a table at the end, in a frame that decompressors skip, tells how
-long each is. So `zstd -d` reads such a file too. The format is that of contrib/seekable_format of zstd.
+long each is, and another one before it holds the table's digest. So `zstd -d` reads such a file too. The format is that
+of contrib/seekable_format of zstd.
 """
 
+import functools
 import itertools
+import logging
 import os
 import struct
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from csv_manager.core.digests import digest
 from csv_manager.core.errors import ArchiveError, DamagedError
 
+log = logging.getLogger("csv_manager.archive")
+
 _LEVEL = 3
-_SKIPPABLE, _SEEKABLE = 0x184D2A5E, 0x8F92EAB1
+#: What begins the frame with the table, and the frame with its digest; what ends the table.
+_SKIPPABLE, _CHECKED, _SEEKABLE = 0x184D2A5E, 0x184D2A50, 0x8F92EAB1
 _HEADER = struct.Struct("<II")
 _ENTRY = struct.Struct("<II")
 _FOOTER = struct.Struct("<IBI")
+_DIGEST = 16
 
 
 def write_frames(file: BinaryIO, frames: Iterable[bytes]) -> None:
@@ -32,25 +40,53 @@ def write_frames(file: BinaryIO, frames: Iterable[bytes]) -> None:
         file.write(frame)
         entries.append(_ENTRY.pack(len(frame), len(data)))
     table = b"".join(entries) + _FOOTER.pack(len(entries), 0, _SEEKABLE)
+    file.write(_HEADER.pack(_CHECKED, _DIGEST) + digest(table, 0))
     file.write(_HEADER.pack(_SKIPPABLE, len(table)) + table)
 
 
 def is_seekable(path: Path) -> bool:
-    """Whether a file ends as one with a table of its frames does; those of the first csv_manager had none."""
-    with path.open("rb") as file:
-        file.seek(max(file.seek(0, 2) - _FOOTER.size, 0))
-        return file.read()[-4:] == _SEEKABLE.to_bytes(4, "little")
+    """Whether a file is not there, or ends with a table of its frames; those of the first csv_manager had none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(file.seek(0, 2) - _FOOTER.size, 0))
+            return file.read()[-4:] == _SEEKABLE.to_bytes(4, "little")
+    except FileNotFoundError:
+        return True
 
 
 class FrameFile:
-    """The frames of a file, which is closed with the last reference to this."""
+    """The frames of a file, which is closed with the last reference to this; where it is damaged, those of its copy."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises `ArchiveError` if the file is not there or not complete."""
+    def __init__(self, path: Path, copy: Path | None = None) -> None:
+        """Raises `ArchiveError` if neither file is there and complete."""
         import zstandard
 
         self.path = path
+        self._copy = copy
         self._decompressor = zstandard.ZstdDecompressor()
+        try:
+            self._open(path)
+        except ArchiveError:
+            if copy is None or not copy.exists():
+                raise
+            self._open(copy)
+            self._copy = None
+            self._tell()
+
+    def read(self, number: int) -> bytes:
+        """One frame's content. Raises `ArchiveError` if it is damaged."""
+        try:
+            return self._read(number)
+        except ArchiveError:
+            if self._spare is None:
+                raise
+            return self._spare.read(number)
+
+    def each(self) -> Iterator[bytes]:
+        """The content of every frame."""
+        return map(self.read, range(len(self.lengths)))
+
+    def _open(self, path: Path) -> None:
         try:
             file = path.open("rb", buffering=0)
         except OSError as error:
@@ -67,8 +103,7 @@ class FrameFile:
         self._sizes = [size for size, _ in entries]
         self._places = list(itertools.accumulate(self._sizes, initial=0))
 
-    def read(self, number: int) -> bytes:
-        """One frame's content. Raises `ArchiveError` if it is damaged."""
+    def _read(self, number: int) -> bytes:
         import zstandard
 
         try:
@@ -82,6 +117,20 @@ class FrameFile:
             raise damaged(self.path)
         return data
 
+    @functools.cached_property
+    def _spare(self) -> "FrameFile | None":
+        """The copy, if there is one."""
+        if self._copy is None or not self._copy.exists():
+            return None
+        self._tell()
+        try:
+            return FrameFile(self._copy)
+        except ArchiveError:
+            return None
+
+    def _tell(self) -> None:
+        log.warning("%s is damaged; its copy is read. csv_history_verify mends it.", self.path)
+
     def _table(self, file: BinaryIO) -> list[tuple[int, int]]:
         """Sizes and lengths of the frames."""
         footer_at = self.size - _FOOTER.size
@@ -93,9 +142,13 @@ class FrameFile:
         if magic != _SEEKABLE or table_at < _HEADER.size:
             raise damaged(self.path)
         file.seek(table_at)
-        entries: list[tuple[int, int]] = list(_ENTRY.iter_unpack(file.read(count * _ENTRY.size)))
-        if sum(size for size, _ in entries) != table_at - _HEADER.size:
-            raise damaged(self.path)
+        table = file.read()
+        entries: list[tuple[int, int]] = list(_ENTRY.iter_unpack(table[: -_FOOTER.size]))
+        ahead = table_at - _HEADER.size - sum(size for size, _ in entries)
+        if ahead:  # the table had no digest at first
+            file.seek(max(table_at - _HEADER.size - _DIGEST, 0))
+            if ahead != _HEADER.size + _DIGEST or file.read(_DIGEST) != digest(table, 0):
+                raise damaged(self.path)
         return entries
 
 

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 #: would make the text ambiguous. A text never equals a tuple, so the comparison is exact.
 _Content = str | tuple[object, ...]
 _SEPARATOR = "\x1f"
-#: Records are cancelled as bytes where both contents have more than this many bytes in windows.
-_CANCELLED = 1 << 22
+#: Records are cancelled as bytes where both contents have more than this many bytes in windows, and the windows are of
+#: this many bytes or more on average: in those of a record or two, no row is had elsewhere.
+_CANCELLED, _WIDE = 1 << 22, 1 << 12
 _BATCH = 1024
 
 
@@ -123,7 +124,8 @@ def _differing(old: Table, new: Table, windows: Windows | None) -> _Differing:
     """What of two contents has to be parsed."""
     if windows is None:
         return _Differing(old.whole(), new.whole())
-    if min(windows.old.size, windows.new.size) <= _CANCELLED:
+    few = min(windows.old.size, windows.new.size)
+    if few <= _CANCELLED or few < _WIDE * max(len(windows.old), len(windows.new)):
         return _Differing(windows.old, windows.new)
     found = _Differing(*cancel((old.plain, windows.old), (new.plain, windows.new), new.records))
     new.plain.check()

@@ -165,6 +165,10 @@ class File:
         """The bytes of a version, as the file came."""
         return self._store.archive.open(self.version(which).sha256)
 
+    def mend(self, which: int | str = "head") -> str | None:
+        """Write what holds a version anew where it is damaged and there twice; what was damaged, if anything was."""
+        return self._store.archive.mend(self.version(which).sha256)
+
     def table(self, which: int | str = "head") -> Table:
         """The columns and rows of a version."""
         return self._table(self.version(which))

@@ -216,6 +216,25 @@ def test_verify_reads_everything_back_and_names_what_is_damaged(history: "Cli") 
     assert [history.export("data.csv", number).decode() for number in (1, 3, 4)] == [CONTENTS[0], *CONTENTS[2:]]
 
 
+def test_verify_mends_what_other_versions_are_made_of(cli: "Cli") -> None:
+    lines = [f"{number},{number * 7919 % 10_007}\n" for number in range(20_000)]
+    contents = ["".join(["id,v\n", *lines[:place], f"{place},new\n", *lines[place + 1 :]]) for place in (5, 6, 7)]
+    record(cli, *contents)
+    first = cli.versions("data.csv")[0]["sha256"]
+    keyframe = cli.home / "archive" / "objects" / first[:2] / f"{first[2:]}.zst"
+    whole = keyframe.read_bytes()
+    keyframe.write_bytes(whole[: len(whole) // 2])
+    assert cli.export("data.csv", 3).decode() == contents[2]
+    assert f"{keyframe} is damaged; its copy is read. csv_history_verify mends it." in cli.notes(
+        "csv_history_export", "data.csv", "3"
+    )
+    (problem,) = json.loads(cli("csv_history_verify", "--format", "json", code=1))
+    assert (problem["version"], problem["sha256"]) == (1, first)
+    assert problem["problem"] == f"{keyframe} is damaged, its copy is not; it was written anew."
+    assert keyframe.read_bytes() == whole
+    assert cli("csv_history_verify") == ""
+
+
 def test_a_head_that_is_damaged_keeps_no_new_version_from_being_recorded(history: "Cli") -> None:
     sha256 = history.versions("data.csv")[3]["sha256"]
     (history.home / "archive" / "objects" / sha256[:2] / f"{sha256[2:]}.zst").unlink()

@@ -193,10 +193,13 @@ def test_a_prune_killed_before_any_of_its_changes_leaves_what_is_listed_and_the_
     assert {number: cli.export("data.csv", number) for number in kept} == kept
     assert changes[0] == "commit"
     rewritten = f"home/archive/objects/{sha(expected[-KEPT])[:2]}/{sha(expected[-KEPT])[2:]}"
-    written = changes.index(f"rename to {rewritten}.zst")
-    assert changes[written + 1] == f"remove {rewritten}.delta"
-    removed = [change.rpartition(".")[2] for change in changes[written + 2 : -1]]
-    assert Counter(removed) == {"delta": 3, "zst": 2}
+    copied = rewritten.replace("/objects/", "/copies/")
+    order = [f"rename to {rewritten}.zst", f"rename to {copied}.zst", f"remove {copied}.delta"]
+    assert [change for change in changes if change in order] == order
+    removed = changes[changes.index(order[-1]) + 1 : -1]
+    assert removed[0] == f"remove {rewritten}.delta"
+    kinds = Counter((change.split("/")[2], change.rpartition(".")[2]) for change in removed[1:])
+    assert kinds == {("objects", "delta"): 3, ("objects", "zst"): 2, ("copies", "delta"): 2, ("copies", "zst"): 2}
 
 
 @pytest.mark.slow

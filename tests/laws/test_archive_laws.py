@@ -15,6 +15,7 @@ from csv_manager.archive import Archive, Content, contents, cutting, encoding, o
 from csv_manager.archive import archive as archiving
 from csv_manager.core import digests
 from csv_manager.core.diff import diff, find_windows, whole_windows
+from csv_manager.core.errors import ArchiveError
 from csv_manager.core.model import CsvFormat
 from csv_manager.core.plain import PlainStream
 from csv_manager.core.reading import Table
@@ -109,6 +110,26 @@ class Chain:
                 cuts = list(zip(known.starts, known.starts[1:], strict=False))
                 assert [digests.digest(data[low:high], known.seed) for low, high in cuts] == known.digests
 
+    def spoil(self, rng: random.Random) -> None:
+        """Damage one file of all, and see that it takes at most its own content; then have it as it was."""
+        files = sorted(file for name in ("objects", "copies") for file in (self.folder / name).glob("??/*"))
+        spoiled = rng.choice(files)
+        whole = spoiled.read_bytes()
+        place = rng.randrange(len(whole))
+        damaged = rng.choice((whole[:place], bytes([*whole[:place], whole[place] ^ 1, *whole[place + 1 :]]), None))
+        if damaged is None:
+            spoiled.unlink()
+        else:
+            spoiled.write_bytes(damaged)
+        archive = Archive(self.folder)
+        for sha256, data in self.kept.items():
+            try:
+                with archive.open(sha256) as file:
+                    assert file.read() == data
+            except ArchiveError:
+                assert spoiled.parent.name + spoiled.stem == sha256
+        spoiled.write_bytes(whole)
+
 
 @pytest.mark.parametrize("seed", range(60))
 def test_a_chain_of_versions_comes_back_byte_for_byte(seed: int, tmp_path: Path) -> None:
@@ -121,6 +142,7 @@ def test_a_chain_of_versions_comes_back_byte_for_byte(seed: int, tmp_path: Path)
         if rng.random() < 0.15:
             chain.prune(rng)
         chain.check(rng)
+        chain.spoil(rng)
         rows = fuzzing._edited(rows, rng, make)
 
 

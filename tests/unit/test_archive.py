@@ -17,6 +17,7 @@ import pytest
 
 from csv_manager.archive import Archive, Content, FileLocks, Snapshot, open_snapshot, signature_of, snapshots
 from csv_manager.archive.cutting import cut
+from csv_manager.archive.frames import write_frames
 from csv_manager.core import plain
 from csv_manager.core.diff import find_windows, whole_windows
 from csv_manager.core.errors import (
@@ -361,16 +362,96 @@ def store_chain(archive: Archive, path: Path) -> list[str]:
     return contents
 
 
+def both(archive: Archive, sha256: str, suffix: str) -> tuple[Path, Path]:
+    """The file of a content, and its copy."""
+    first, second = (
+        archive.folder / folder / sha256[:2] / f"{sha256[2:]}.{suffix}" for folder in ("objects", "copies")
+    )
+    return first, second
+
+
 def test_what_a_content_is_made_of_stays_if_it_cannot_be_read(archive: Archive, path: Path) -> None:
     keyframe, middle, last = store_chain(archive, path)
-    spoiled = archive.folder / "objects" / keyframe[:2] / f"{keyframe[2:]}.zst"
-    whole = spoiled.read_bytes()
-    spoiled.write_bytes(flipped(whole, 20, 1))
+    files = both(archive, keyframe, "zst")
+    whole = files[0].read_bytes()
+    for spoiled in files:
+        spoiled.write_bytes(flipped(whole, 20, 1))
     assert archive.collect({last}) == 0
     assert archive.contents() == {keyframe, middle, last}
-    spoiled.write_bytes(whole)
+    assert archive.mend(keyframe) is None  # nothing to mend it from
+    for spoiled in files:
+        spoiled.write_bytes(whole)
     assert archive.collect({last}) == 2
     assert read(archive, last) == rows(9)
+    assert [kept.suffix for kept in stored(archive)] == [".slots", ".zst"]
+    assert not any(file.is_file() for file in (archive.folder / "copies").rglob("*"))
+
+
+def test_what_others_are_made_of_is_there_twice(archive: Archive, path: Path) -> None:
+    contents = store_chain(archive, path)
+    kinds = zip(contents, ("zst", "delta", "delta"), strict=True)
+    pairs = [both(archive, sha256, suffix) for sha256, suffix in kinds]
+    assert [copy.exists() for _, copy in pairs] == [True, True, False]
+    assert all(file.read_bytes() == copy.read_bytes() for file, copy in pairs[:2])
+
+
+def spoil_by_a_bit(path: Path) -> None:
+    path.write_bytes(flipped(path.read_bytes(), path.stat().st_size // 2, 3))
+
+
+def spoil_by_other_frames(path: Path) -> None:
+    """Put frames there that are whole, but those of another content."""
+    with path.open("wb") as file:
+        write_frames(file, [b"another content", b"with two frames"])
+
+
+@pytest.mark.parametrize("spoil", [spoil_by_a_bit, truncate, Path.unlink, spoil_by_other_frames])
+@pytest.mark.parametrize("which", [0, 1], ids=["file", "copy"])
+@pytest.mark.parametrize("kind", ["zst", "delta"])
+def test_damage_takes_no_other_content_and_is_mended(
+    archive: Archive, path: Path, spoil: Callable[[Path], None], which: int, kind: str
+) -> None:
+    contents = store_chain(archive, path)
+    sha256 = contents[0 if kind == "zst" else 1]
+    files = both(archive, sha256, kind)
+    spoil(files[which])
+    if spoil is not spoil_by_other_frames:
+        assert [read(archive, each) for each in contents] == [rows(), rows(5), rows(9)]
+    told = archive.mend(sha256)
+    assert (told or "").endswith("it was written anew.") == (which == 0 or files[1].exists())
+    assert told is None or str(files[which]) in told
+    assert [archive.mend(each) for each in contents] == [None, None, None]
+    assert [read(archive, each) for each in contents] == [rows(), rows(5), rows(9)]
+
+
+def test_two_damaged_files_make_a_whole_one(archive: Archive, path: Path) -> None:
+    keyframe, *_ = store_chain(archive, path)
+    file, copy = both(archive, keyframe, "zst")
+    whole = file.read_bytes()
+    file.write_bytes(flipped(whole, 20, 1))
+    copy.write_bytes(flipped(whole, len(whole) // 2, 1))
+    assert str(file) in (archive.mend(keyframe) or "")
+    assert file.read_bytes() == copy.read_bytes() == whole
+
+
+def test_what_cannot_be_mended_for_want_of_rights_is_told(
+    archive: Archive, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyframe, *_ = store_chain(archive, path)
+    file, _ = both(archive, keyframe, "zst")
+    spoil_by_a_bit(file)
+    monkeypatch.setattr(tempfile, "mkstemp", lambda dir: (os.open("/dev/full", os.O_WRONLY), f"{dir}/none"))  # noqa: A006
+    assert "could not be written anew: No space left" in (archive.mend(keyframe) or "")
+    assert read(archive, keyframe) == rows()
+
+
+def test_copies_may_lie_on_another_disk(archive: Archive, path: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    archive.folder.mkdir()
+    (archive.folder / "copies").symlink_to(tmp_path / "disk")
+    keyframe, *_ = store_chain(archive, path)
+    assert (tmp_path / "disk" / keyframe[:2] / f"{keyframe[2:]}.zst").exists()
+    assert list((tmp_path / "disk" / "incoming").iterdir()) == []
 
 
 def test_a_content_that_comes_again_is_given_its_digests_again(archive: Archive, path: Path) -> None:
@@ -399,14 +480,15 @@ def test_slots_whose_ends_are_no_ends_of_records_any_more_get_no_digests(archive
 
 def test_a_damaged_content_is_mended_when_it_comes_again(archive: Archive, path: Path) -> None:
     first, _, last = store_chain(archive, path)
-    spoiled = archive.folder / "objects" / first[:2] / f"{first[2:]}.zst"
-    spoiled.write_bytes(flipped(spoiled.read_bytes(), 20, 1))
+    for spoiled in both(archive, first, "zst"):
+        spoiled.write_bytes(flipped(spoiled.read_bytes(), 20, 1))
     archive.forget_aids(first)
     path.write_bytes(rows())
     with open_snapshot(str(path)) as snapshot:
         archive.keep(snapshot, Table(snapshot.open, CsvFormat(), "data.csv").records)
     assert read(archive, first) == rows()
     assert read(archive, last) == rows(9)
+    assert archive.mend(first) is None
 
 
 @pytest.mark.parametrize("before", ["\ufeff", 'A "title\n', '\ufeffA "title\n\n"x'])

@@ -123,7 +123,7 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
         self.commands.register(
             "csv_history_verify",
             "Read every version back, and compare it with what was recorded.\n\nWithout PATH, of all files. Exit code "
-            "1 if one does not come back byte for byte; each is named.\n\n\b\n"
+            "1 if something is damaged: each version that it touches is named. What has a copy is mended.\n\n\b\n"
             "Example:\n  csv_manager csv_history_verify",
             self.csv_history_verify,
             params=[path_argument(required=False), format_option()],
@@ -374,8 +374,9 @@ def _told(file: Any, version: int | None, seq: int, change: Any) -> Any:
 
 
 def _problem(file: Any, version: Any, done: Callable[[int], None]) -> str | None:
-    """Why a version does not come back, if it does not; `done` is told how many more bytes of it were read."""
+    """Why a version does not come back, or what of it was damaged; `done` is told how many more bytes were read."""
     size = 0
+    mended: str | None = file.mend(version.number)
     try:
         with file.open(version.number) as content:
             while block := content.read(_BLOCK):
@@ -384,4 +385,4 @@ def _problem(file: Any, version: Any, done: Callable[[int], None]) -> str | None
     except ArchiveError as error:
         done(version.size - size)
         return str(error)
-    return None if size == version.size else f"{size:,} bytes came back where {version.size:,} were recorded."
+    return mended if size == version.size else f"{size:,} bytes came back where {version.size:,} were recorded."
