@@ -150,9 +150,11 @@ def line(cells: Iterable[str]) -> str:
 
 
 def _edited(rng: random.Random, cells: list[str]) -> list[str]:
-    """The row with another cell, which is not its id."""
+    """The row with another cell, which is not its id: one that another row could have there."""
     place = rng.randrange(1, len(cells))
-    return [*cells[:place], f"{cells[place]}*", *cells[place + 1 :]]
+    while (drawn := row(rng, 0)[place]) == cells[place]:
+        pass
+    return [*cells[:place], drawn, *cells[place + 1 :]]
 
 
 def _lines(rows: Iterable[str]) -> Iterator[str]:

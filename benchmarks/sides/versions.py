@@ -1,8 +1,9 @@
 """One piece of work with an archived version, in a process of its own; imports are made before the clock starts.
 
 `versions.py compare ARCHIVE SHA256 NEW [KEY]` compares a file with a version, as recording does once it knows the
-version's csv format; with a key, rows are paired by that column, and that it is unique is proven. `versions.py rebuild
-ARCHIVE SHA256` reads a version from its begin to its end, and `versions.py decompress FILE` a file of one zstd frame.
+version's csv format; with a key, rows are paired by that column, and that it is unique is proven. `versions.py again`
+does so twice and counts the second time, as in a running service. `versions.py digest FILE` reads a file and digests it
+slot by slot, which is the least that any comparison with a version does. `versions.py rebuild ARCHIVE SHA256` reads a version from its begin to its end, and `versions.py decompress FILE` a file of one zstd frame.
 Each prints, as JSON, the time in ms, the process's peak memory in MB, and what was found: rows inserted, updated and
 deleted, or the XXH3 digest of what was read.
 """
@@ -39,6 +40,27 @@ def compare(archive: str, sha256: str, new: str, *key: str) -> Callable[[], obje
         for change in diff(old, table, key=key, windows=find_windows(old, table)):
             counts[change.op] += 1
         return [counts["insert"], counts["update"], counts["delete"]]
+
+    return run
+
+
+def again(archive: str, sha256: str, new: str, *key: str) -> Callable[[], object]:
+    """The same comparison in a process that made it before."""
+    run = compare(archive, sha256, new, *key)
+    run()
+    return run
+
+
+def digest(path: str) -> Callable[[], object]:
+    """A file's slots, read and digested."""
+    import xxhash
+
+    def run() -> object:
+        digests = set()
+        with open(path, "rb", buffering=0) as file:
+            while block := file.read(_BLOCK):
+                digests.add(xxhash.xxh3_128_digest(block))
+        return len(digests)
 
     return run
 
@@ -81,9 +103,12 @@ def _read(block_at: Callable[[int], bytes]) -> str:
     return digest.hexdigest()
 
 
+WAYS = (compare, again, digest, rebuild, decompress)
+
+
 def main() -> None:
     way, *arguments = sys.argv[1:]
-    run = {"compare": compare, "rebuild": rebuild, "decompress": decompress}[way](*arguments)
+    run = {known.__name__: known for known in WAYS}[way](*arguments)
     start = time.perf_counter()
     found = run()
     passed, memory = 1000 * (time.perf_counter() - start), peak()

@@ -36,6 +36,8 @@ _SEPARATOR = "\x1f"
 #: this many bytes or more on average: in those of a record or two, no row is had elsewhere.
 _CANCELLED, _WIDE = 1 << 22, 1 << 12
 _BATCH = 1024
+#: Rows of up to so many bytes on both sides are parsed once and held, which takes about ten times as much memory.
+_FEW = 1 << 21
 
 
 class Windows(NamedTuple):
@@ -197,11 +199,21 @@ class _Pair:
 
     def old_rows(self, *, numbered: bool = False) -> Iterator[Row]:
         """The rows of the old content that may have gone or changed."""
-        return self.old.rows(self.differing.old, numbered=numbered)
+        few = self._few
+        return iter(few[0]) if few else self.old.rows(self.differing.old, numbered=numbered)
 
     def new_rows(self, *, numbered: bool = False) -> Iterator[Row]:
         """The rows of the new content that may have come or changed."""
-        return self.new.rows(self.differing.new, numbered=numbered)
+        few = self._few
+        return iter(few[1]) if few else self.new.rows(self.differing.new, numbered=numbered)
+
+    @functools.cached_property
+    def _few(self) -> tuple[list[Row], list[Row]] | None:
+        """All rows that may differ, if they are few: they are asked for more than once."""
+        old, new = self.differing.old, self.differing.new
+        if old.size + new.size > _FEW:
+            return None
+        return list(self.old.rows(old)), list(self.new.rows(new))
 
     def batches(self) -> Iterator[tuple[list[Row], list[Row]]]:
         """The rows of both side by side, some at a time, so that only what has not met its equal yet is held."""
