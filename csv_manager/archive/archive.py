@@ -14,7 +14,7 @@ from csv_manager.archive.contents import Content, Step
 from csv_manager.archive.cutting import cut, recut
 from csv_manager.archive.deltas import Delta
 from csv_manager.archive.encoding import encode
-from csv_manager.archive.frames import FrameFile, damaged, is_seekable
+from csv_manager.archive.frames import FrameFile, damaged
 from csv_manager.archive.keyfiles import load_keys, store_keys
 from csv_manager.archive.manifests import load_digests, store_digests
 from csv_manager.archive.objects import Objects, move
@@ -23,7 +23,7 @@ from csv_manager.core.digests import Digests, DigestsBuilder, count_line_ends
 from csv_manager.core.digests import digest as slot_digest
 from csv_manager.core.errors import ArchiveError, DamagedError, TornReadError
 from csv_manager.core.key_hashes import KeyHashes
-from csv_manager.core.plain import Plain, kept
+from csv_manager.core.plain import Plain
 from csv_manager.core.ranges import Window
 from csv_manager.core.records import Records
 
@@ -72,16 +72,8 @@ class Archive:
                 self._keep_whole(snapshot, cut(snapshot.plain, 0, snapshot.size, records, start), records)
         snapshot.check()
 
-    def content(self, sha256: str) -> Plain:
+    def content(self, sha256: str) -> Content:
         """The bytes of a content, to be read at any place. Raises `ArchiveError` if what it is made of is missing."""
-        stored = self._objects.stored(sha256)
-        if (
-            stored.suffix == ".zst"
-            and stored.exists()
-            and not self._objects.has_copy(stored)
-            and not is_seekable(stored)
-        ):
-            return _spooled(stored)
         return Content(self._steps(sha256), load_digests(self._objects.path(sha256, "slots")))
 
     def open(self, sha256: str) -> BinaryIO:
@@ -117,16 +109,16 @@ class Archive:
         if self._objects.is_like_its_copy(path):
             return None
         copy = self._objects.copy_of(path)
-        for files in (path,), (copy,), (path, copy):
+        for files in (path, None), (copy, None), (path, copy):
             with contextlib.suppress(ArchiveError, ValueError, KeyError, IndexError):
-                file = FrameFile(*files)
+                file = FrameFile(files[0], sha256, files[1])
                 if self._makes(file, sha256):
                     break
         else:
             return None
-        told = f"The copy {copy} is damaged" if files == (path,) else f"{path} is damaged, its copy is not"
+        told = f"The copy {copy} is damaged" if files == (path, None) else f"{path} is damaged, its copy is not"
         try:
-            with self._objects.incoming(file.each()) as incoming:
+            with self._objects.incoming(file.each(), sha256) as incoming:
                 move(incoming, path)
             self._objects.copy(path, anew=True)
         except OSError as error:
@@ -191,32 +183,34 @@ class Archive:
                 slots.add(data, ends_certainly=ends_certainly)
                 yield data
 
-        with self._objects.incoming(frames()) as incoming:
+        with self._objects.incoming(frames(), snapshot.sha256) as incoming:
             if digest.hexdigest() != snapshot.sha256:
                 raise _torn(snapshot)
             move(incoming, self._objects.path(snapshot.sha256, "zst"))
-        if self._objects.has_copy(self._objects.path(snapshot.sha256, "zst")):
+        if self._objects.is_base(snapshot.sha256):
             self._objects.copy(self._objects.path(snapshot.sha256, "zst"), anew=True)
         self._keep_slots(snapshot, records, slots)
 
     def _keep_again(self, snapshot: Snapshot, records: Records | None, start: int) -> None:
-        """Store the digests of a content that is stored but has none; if it is damaged, it is stored anew."""
+        """Compare a content that is stored with the file; if it is damaged, it is stored anew, else its digests are."""
         cuts = cut(snapshot.plain, 0, snapshot.size, records, start)
         try:
-            content = self.content(snapshot.sha256) if records else None
-            if records is None or not isinstance(content, Content) or content.digests or len(content.slots) < _SEVERAL:
-                return
+            content = self.content(snapshot.sha256)
+            if content.size != snapshot.size:
+                raise damaged(self._objects.stored(snapshot.sha256))
             lengths = [slot.length for slot in content.slots]
             # With the same slots, so that what is a delta to it stays what it is.
-            cuts = recut(snapshot.plain, lengths, records, start)
-            slots = DigestsBuilder()
-            for data, ends_certainly in recut(content, lengths, records, start):
+            cuts, slots = recut(snapshot.plain, lengths, records, start), DigestsBuilder()
+            for number, (data, ends_certainly) in enumerate(recut(snapshot.plain, lengths, records, start)):
+                if data != content.slots[number].read():
+                    raise damaged(self._objects.stored(snapshot.sha256))
                 slots.add(data, ends_certainly=ends_certainly)
         except DamagedError as error:
             self._keep_whole(snapshot, cuts, records)
             log.warning("%s It was stored anew, since the file holds it.", error)
         else:
-            self._keep_slots(snapshot, records, slots)
+            if not content.digests:
+                self._keep_slots(snapshot, records, slots)
 
     def _keep_slots(self, snapshot: Snapshot, records: Records | None, slots: DigestsBuilder) -> None:
         """Store the digests of slots, if they can be of use."""
@@ -241,13 +235,17 @@ class Archive:
         if not encoded.certain:
             return False
         delta = Delta(base=base_sha256, size=snapshot.size, splices=encoded.splices)
-        with self._objects.incoming((delta.encode(), *encoded.slots)) as incoming:
-            file = FrameFile(incoming)
+        with self._objects.incoming((delta.encode(), *encoded.slots), snapshot.sha256) as incoming:
+            file = FrameFile(incoming, snapshot.sha256)
             if (sum(deltas) + file.size) * _PART > keyframe:
                 return False
             digests = _updated(content, Content([*content.steps, Step(file, delta)]), snapshot)
-            for step in content.steps:
-                self._objects.copy(step.file.path)
+            try:
+                for step in content.steps:
+                    self._objects.copy(step.file.path)
+            except DamagedError as error:
+                log.warning("%s The next version is stored whole.", error)
+                return False
             move(incoming, self._objects.path(snapshot.sha256, "delta"))
         store_digests(self._objects.path(snapshot.sha256, "slots"), digests)
         return True
@@ -262,11 +260,11 @@ class Archive:
                 yield data
 
         delta, keyframe = (self._objects.path(sha256, suffix) for suffix in ("delta", "zst"))
-        with self._objects.incoming(frames()) as incoming:
+        with self._objects.incoming(frames(), sha256) as incoming:
             if digest.hexdigest() != sha256:
                 raise damaged(delta)
             move(incoming, keyframe)
-        if self._objects.has_copy(delta):
+        if self._objects.is_base(sha256):
             self._objects.copy(keyframe)
         self._objects.remove(sha256, ["delta"])
 
@@ -340,15 +338,3 @@ def _updated(base: Content, made: Content, snapshot: Snapshot) -> Digests:
 
 def _torn(snapshot: Snapshot) -> TornReadError:
     return TornReadError(f"{snapshot.path} changed while it was stored; it is read again once it rests.")
-
-
-def _spooled(path: Path) -> Plain:
-    """A content that was stored as one frame, by the first csv_manager."""
-    import zstandard
-
-    with path.open("rb") as raw:
-        reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-        try:
-            return kept(reader, str(path))
-        except (zstandard.ZstdError, OSError) as error:
-            raise damaged(path) from error

@@ -34,13 +34,15 @@ def cut(plain: Plain, low: int, high: int, records: Records | None, start: int) 
         yield slot, bool(end)
 
 
-def recut(plain: Plain, lengths: Iterable[int], records: Records, start: int) -> Iterator[tuple[bytes, bool]]:
-    """Slots of these lengths, and whether each ends with a record; the first record begins at `start`."""
+def recut(plain: Plain, lengths: Iterable[int], records: Records | None, start: int) -> Iterator[tuple[bytes, bool]]:
+    """Slots of these lengths, and whether each is known to end with a record; the first record begins at `start`."""
     place = 0
     for length in lengths:
         data, begin = plain.read(place, length), max(start - place, 0)
         place += length
-        ends = place == plain.size or records.last_end(data[begin:], proven=True) == len(data) - begin
+        ends = place == plain.size or (
+            records is not None and records.last_end(data[begin:], proven=True) == len(data) - begin
+        )
         yield data, ends and begin < len(data)
 
 

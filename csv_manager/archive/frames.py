@@ -1,8 +1,8 @@
 """Files of zstd frames that can be read one by one: zstd's seekable format.
 
 Each frame is compressed by itself and has a checksum; a table at the end, in a frame that decompressors skip, tells how
-long each is, and another one before it holds the table's digest. So `zstd -d` reads such a file too. The format is that
-of contrib/seekable_format of zstd.
+long each is, and another one before it holds the digest of the table and of the file's name. So `zstd -d` reads such a
+file too. The format is that of contrib/seekable_format of zstd.
 """
 
 import functools
@@ -29,8 +29,8 @@ _FOOTER = struct.Struct("<IBI")
 _DIGEST = 16
 
 
-def write_frames(file: BinaryIO, frames: Iterable[bytes]) -> None:
-    """Write a frame for each of these bytes, and the table at the end."""
+def write_frames(file: BinaryIO, frames: Iterable[bytes], name: str) -> None:
+    """Write a frame for each of these bytes, and the table at the end, which is good under this name only."""
     import zstandard
 
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
@@ -40,28 +40,19 @@ def write_frames(file: BinaryIO, frames: Iterable[bytes]) -> None:
         file.write(frame)
         entries.append(_ENTRY.pack(len(frame), len(data)))
     table = b"".join(entries) + _FOOTER.pack(len(entries), 0, _SEEKABLE)
-    file.write(_HEADER.pack(_CHECKED, _DIGEST) + digest(table, 0))
+    file.write(_HEADER.pack(_CHECKED, _DIGEST) + _digest(table, name))
     file.write(_HEADER.pack(_SKIPPABLE, len(table)) + table)
-
-
-def is_seekable(path: Path) -> bool:
-    """Whether a file is not there, or ends with a table of its frames; those of the first csv_manager had none."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(file.seek(0, 2) - _FOOTER.size, 0))
-            return file.read()[-4:] == _SEEKABLE.to_bytes(4, "little")
-    except FileNotFoundError:
-        return True
 
 
 class FrameFile:
     """The frames of a file, which is closed with the last reference to this; where it is damaged, those of its copy."""
 
-    def __init__(self, path: Path, copy: Path | None = None) -> None:
-        """Raises `ArchiveError` if neither file is there and complete."""
+    def __init__(self, path: Path, name: str, copy: Path | None = None) -> None:
+        """Raises `ArchiveError` if neither file is there, complete, and written under this name."""
         import zstandard
 
         self.path = path
+        self._name = name
         self._copy = copy
         self._decompressor = zstandard.ZstdDecompressor()
         try:
@@ -124,7 +115,7 @@ class FrameFile:
             return None
         self._tell()
         try:
-            return FrameFile(self._copy)
+            return FrameFile(self._copy, self._name)
         except ArchiveError:
             return None
 
@@ -144,12 +135,17 @@ class FrameFile:
         file.seek(table_at)
         table = file.read()
         entries: list[tuple[int, int]] = list(_ENTRY.iter_unpack(table[: -_FOOTER.size]))
-        ahead = table_at - _HEADER.size - sum(size for size, _ in entries)
-        if ahead:  # the table had no digest at first
-            file.seek(max(table_at - _HEADER.size - _DIGEST, 0))
-            if ahead != _HEADER.size + _DIGEST or file.read(_DIGEST) != digest(table, 0):
-                raise damaged(self.path)
+        digest_at = table_at - _HEADER.size - _DIGEST
+        if sum(size for size, _ in entries) != digest_at - _HEADER.size:
+            raise damaged(self.path)
+        file.seek(digest_at)
+        if file.read(_DIGEST) != _digest(table, self._name):
+            raise damaged(self.path)
         return entries
+
+
+def _digest(table: bytes, name: str) -> bytes:
+    return digest(table + name.encode(), 0)
 
 
 def damaged(path: Path) -> DamagedError:

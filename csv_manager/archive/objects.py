@@ -47,9 +47,9 @@ class Objects:
         """Whether a content is there, as far as names tell."""
         return self._is_stored(self.stored(sha256))
 
-    def has_copy(self, path: Path) -> bool:
-        """Whether a file is there twice."""
-        return self.copy_of(path).exists()
+    def is_base(self, sha256: str) -> bool:
+        """Whether other contents are made of one."""
+        return any(self.copy_of(self.path(sha256, suffix)).exists() for suffix in _STORED)
 
     def copy_of(self, path: Path) -> Path:
         """Where the copy of a file lies, or would."""
@@ -57,17 +57,19 @@ class Objects:
 
     def frames(self, path: Path) -> FrameFile:
         """The frames of a file; where they are damaged, those of its copy. Raises `ArchiveError`."""
-        return FrameFile(path, self.copy_of(path))
+        return FrameFile(path, _name(path), self.copy_of(path))
 
     def contents(self) -> set[str]:
         """The SHA-256 of everything that is stored."""
-        return {path.parent.name + path.stem for path in self._all() if path.suffix[1:] in _STORED}
+        return {_name(path) for path in self._all() if path.suffix[1:] in _STORED}
 
     def copy(self, path: Path, *, anew: bool = False) -> None:
-        """Have a file twice."""
+        """Have a file twice. Raises `ArchiveError` if it is damaged."""
         copy = self.copy_of(path)
         if copy.exists() and not anew:
             return
+        for _ in FrameFile(path, _name(path)).each():
+            continue
         with path.open("rb") as source, self._temporary(_INCOMING[1]) as (file, incoming):
             shutil.copyfileobj(source, file, 1 << 20)
             _sync(file)
@@ -96,16 +98,16 @@ class Objects:
     def remove_left(self, live: Collection[str]) -> None:
         """Remove what killed processes left, and what stands beside contents that are gone."""
         for path in self._all():
-            suffix, sha256 = path.suffix[1:], path.parent.name + path.stem
+            suffix, sha256 = path.suffix[1:], _name(path)
             rewritten = suffix == "delta" and self._is_stored(self.path(sha256, "zst"))
             if suffix == "tmp" or rewritten or (suffix in _AIDS and sha256 not in live):
                 path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def incoming(self, frames: Iterable[bytes]) -> Iterator[Path]:
+    def incoming(self, frames: Iterable[bytes], sha256: str) -> Iterator[Path]:
         """A synced temporary file of these frames, gone at the end unless it got a name."""
         with self._temporary(_INCOMING[0]) as (file, path):
-            write_frames(file, frames)
+            write_frames(file, frames, sha256)
             _sync(file)
             yield path
 
@@ -131,7 +133,7 @@ class Objects:
             ) from error
 
     def _is_stored(self, path: Path) -> bool:
-        return path.exists() or self.has_copy(path)
+        return path.exists() or self.copy_of(path).exists()
 
     def _all(self) -> Iterator[Path]:
         """Every file and every copy."""
@@ -161,6 +163,11 @@ def move(incoming: Path, target: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _name(path: Path) -> str:
+    """The SHA-256 under which a file lies."""
+    return path.parent.name + path.stem
 
 
 def _sync(file: BinaryIO) -> None:

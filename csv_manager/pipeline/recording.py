@@ -241,7 +241,7 @@ class Recorder:
         first = tuple(itertools.islice(change_set, self._row_limit + 1))
         changes = first if len(first) <= self._row_limit else None
         new = _new_version(table, options, snapshot, cause, head, change_set.counts, change_set.columns, changes)
-        if windows is None or not isinstance(content, Content) or table.plain is not snapshot.plain:
+        if windows is None or table.plain is not snapshot.plain:
             return new, (None, None)
         return new, ((head.sha256, content), whole_windows(old, table, windows))
 

@@ -11,7 +11,7 @@ from unittest import mock
 import fuzzing
 import pytest
 
-from csv_manager.archive import Archive, Content, contents, cutting, encoding, open_snapshot, snapshots
+from csv_manager.archive import Archive, contents, cutting, encoding, open_snapshot, snapshots
 from csv_manager.archive import archive as archiving
 from csv_manager.core import digests
 from csv_manager.core.diff import diff, find_windows, whole_windows
@@ -68,7 +68,7 @@ class Chain:
                 old = Table(lambda: PlainStream(content), FORMAT, "data.csv")
                 found = find_windows(old, new)
                 self._check_changes(old, new, self.kept[self.head], data)
-                if found is not None and isinstance(content, Content):
+                if found is not None:
                     base, windows = (self.head, content), list(whole_windows(old, new, found))
             archive.keep(snapshot, new.records, base, windows, start=new.start)
             self.head = snapshot.sha256

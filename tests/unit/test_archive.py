@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from csv_manager.archive import Archive, Content, FileLocks, Snapshot, open_snapshot, signature_of, snapshots
+from csv_manager.archive import Archive, FileLocks, Snapshot, open_snapshot, signature_of, snapshots
 from csv_manager.archive.cutting import cut
 from csv_manager.archive.frames import write_frames
 from csv_manager.core import plain
@@ -351,7 +351,6 @@ def store_chain(archive: Archive, path: Path) -> list[str]:
             base = windows = None
             if contents:
                 content = archive.content(contents[-1])
-                assert isinstance(content, Content)
                 old = Table(lambda content=content: PlainStream(content), CsvFormat(), "data.csv")
                 found = find_windows(old, new)
                 assert found is not None
@@ -402,7 +401,7 @@ def spoil_by_a_bit(path: Path) -> None:
 def spoil_by_other_frames(path: Path) -> None:
     """Put frames there that are whole, but those of another content."""
     with path.open("wb") as file:
-        write_frames(file, [b"another content", b"with two frames"])
+        write_frames(file, [b"another content", b"with two frames"], "its name")
 
 
 @pytest.mark.parametrize("spoil", [spoil_by_a_bit, truncate, Path.unlink, spoil_by_other_frames])
