@@ -44,7 +44,7 @@ def compare(
     one. Raises what `diff` and `detect` raise, `PathNotFoundError` and `UnreadableError`.
     """
     told = options or FormatOptions()
-    sources = _Source(old, "the old content", told.encoding), _Source(new, "the new content", told.encoding)
+    sources = _Source(old, "the old content"), _Source(new, "the new content")
     # An encoding that the first bytes and all that differs are in is right for what is equal too.
     try:
         return _compare(sources, told, key, ignore, whole=False)
@@ -94,9 +94,10 @@ def _table(source: "_Source", csv_format: CsvFormat) -> Table:
 class _Source:
     """A content that can be opened again and again; what can be read but once is kept."""
 
-    def __init__(self, source: Source, name: str, encoding: str | None) -> None:
+    def __init__(self, source: Source, name: str) -> None:
         self.name = name
         self.open: Callable[[], BinaryIO]
+        self._is_text = False
         if isinstance(source, (str, os.PathLike)):
             self.name = os.fspath(source)
             self.open = _opener(self.name)
@@ -105,10 +106,14 @@ class _Source:
             self.open = lambda: io.BytesIO(data)
         else:
             self.name = str(getattr(source, "name", name))
-            self.open = _kept(source, self.name, encoding or "utf-8")
+            stream = _Bytes(source)
+            self.open = _kept(stream, self.name)
+            self._is_text = stream.is_text
 
     def detect(self, options: FormatOptions, *, whole: bool) -> CsvFormat:
         """The csv format. Raises `NotCsvError` with the name in front."""
+        if self._is_text:  # which no encoding is needed for
+            options = dataclasses.replace(options, encoding="utf-8")
         try:
             return detect(self.open, os.path.basename(self.name), options, whole=whole)
         except NotCsvError as error:
@@ -121,7 +126,7 @@ def _opener(path: str) -> Callable[[], BinaryIO]:
         if os.path.realpath(path) != os.devnull:
             if stat.S_ISFIFO(os.stat(path).st_mode):
                 with open(path, "rb") as stream:
-                    return _kept(stream, path, "")
+                    return _kept(_Bytes(stream), path)
             stat_regular(path)
         open(path, "rb").close()
     except FileNotFoundError:
@@ -131,22 +136,26 @@ def _opener(path: str) -> Callable[[], BinaryIO]:
     return lambda: open(path, "rb")
 
 
-def _kept(stream: IO[bytes] | IO[str], name: str, encoding: str) -> Callable[[], BinaryIO]:
-    """What opens a copy of all that a stream gives; text is kept in an encoding."""
-    plain = kept(_Bytes(stream, encoding), name)
+def _kept(stream: "_Bytes", name: str) -> Callable[[], BinaryIO]:
+    """What opens a copy of all that a stream gives."""
+    plain = kept(stream, name)
     return lambda: PlainStream(plain)
 
 
 class _Bytes:
-    """A stream of bytes or of text, as bytes."""
+    """A stream of bytes, or of text as UTF-8."""
 
-    def __init__(self, stream: IO[bytes] | IO[str], encoding: str) -> None:
-        self._stream, self._encoding = stream, encoding
+    def __init__(self, stream: IO[bytes] | IO[str]) -> None:
+        self._stream = stream
+        self.is_text = False
 
     def read(self, size: int) -> bytes:
         """About `size` bytes; none at the end."""
         block = self._stream.read(size)
-        return block.encode(self._encoding) if isinstance(block, str) else block
+        if isinstance(block, str):
+            self.is_text = True
+            return block.encode("utf-8", "surrogatepass")
+        return block
 
 
 def _check_columns(old: Table, new: Table, key: Sequence[str], ignore: Sequence[str]) -> None:

@@ -75,8 +75,11 @@ def detect(open_raw: Opener, name: str, options: FormatOptions, *, whole: bool =
     else:
         encoding, errors = _encoding(open_plain, head, whole=whole)
     skip = options.skip_lines or 0
-    with open_plain() as plain:
-        text = _sample_text(plain, encoding, skip)
+    try:
+        with open_plain() as plain:
+            text = _sample_text(plain, encoding, skip)
+    except UnicodeError as error:  # errors are replaced, but not those of UTF-16 without its mark
+        raise NotCsvError(f"This is not {encoding}: {error}; say what it is with --encoding.") from error
     _refuse_binary(head, text, encoding)
     excel = None if skip else re.match(r"sep=(.)\r?\n", text)
     if excel:

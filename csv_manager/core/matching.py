@@ -9,7 +9,8 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import TypeVar
 
 _T = TypeVar("_T")
-#: Places at which values stand that have not met their equal yet: one, or those of several equal values.
+#: Places at which values stand that have not met their equal yet: one, or those of several equal values, behind where
+#: in the list the first of them is.
 _Waiting = dict[Hashable, "int | list[int]"]
 
 
@@ -32,7 +33,8 @@ class Matcher:
     @property
     def matched(self) -> int:
         """How many pairs of equal values there are."""
-        return self._at_old - sum(len(found) if isinstance(found, list) else 1 for found in self._olds.values())
+        left = (len(found) - found[0] if isinstance(found, list) else 1 for found in self._olds.values())
+        return self._at_old - sum(left)
 
     def left(self) -> "tuple[array[int], array[int]]":
         """The places of the values without an equal, in their order, on both sides."""
@@ -50,9 +52,9 @@ def _match(values: Iterable[Hashable], place: int, mine: _Waiting, others: _Wait
             elif isinstance(was, list):
                 was.append(place)
             else:
-                mine[value] = [was, place]
-        elif isinstance(found, list) and len(found) > 1:
-            del found[0]
+                mine[value] = [1, was, place]
+        elif isinstance(found, list) and len(found) - found[0] > 1:
+            found[0] += 1
         else:
             del others[value]
         place += 1
@@ -62,7 +64,7 @@ def _places(waiting: _Waiting) -> "array[int]":
     places = array("q")
     for found in waiting.values():
         if isinstance(found, list):
-            places.extend(found)
+            places.extend(found[found[0] :])
         else:
             places.append(found)
     return array("q", sorted(places))

@@ -24,6 +24,8 @@ _BEHIND = 1 << 13
 #: ASCII, and what an encoding with states or escapes would take for something else.
 _ASCII = bytes(range(128)) + b"\x1b$B\\n\\x41~{"
 _UTF8 = ("utf-8", "utf-8-sig")
+#: The operating system gives no more bytes than this at once.
+_AT_ONCE = 0x7FFFF000
 
 
 class Plain(ABC):
@@ -77,7 +79,10 @@ class FilePlain(Plain):
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes from `offset` on."""
         try:
-            return os.pread(self._descriptor, size, offset)
+            block = os.pread(self._descriptor, size, offset)
+            while _AT_ONCE <= len(block) < size and (more := os.pread(self._descriptor, size, offset + len(block))):
+                block += more
+            return block[:size]
         except OSError as error:
             raise UnreadableError(f"{self._name}: {os_reason(error)}.") from error
 
@@ -127,7 +132,7 @@ def open_plain(raw: BinaryIO, csv_format: CsvFormat, name: str) -> tuple[Plain, 
     """The bytes of `raw`, which is closed in the end, and their encoding.
 
     A file as it is on the disk is read where it lies; what is compressed, or in an encoding such as UTF-16, is
-    decompressed and transcoded to UTF-8 once. Raises `UnicodeDecodeError`, `NotCsvError` and `NoRoomError`.
+    decompressed and transcoded to UTF-8 once. Raises `UnicodeError`, `NotCsvError` and `NoRoomError`.
     """
     as_it_is = is_ascii_superset(csv_format.encoding)
     encoding = codecs.lookup(csv_format.encoding).name.removesuffix("-sig") if as_it_is else "utf-8"

@@ -121,7 +121,7 @@ class Table:
                         yield Row(previous + before + 1 if numbered else None, cells, window)
                     previous = reader.line_num
                 sections.held += previous
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             raise self._undecodable() from error
         self.plain.check()
         if ranges is None:
@@ -142,7 +142,7 @@ class Table:
     def _opened(self) -> tuple[Plain, str]:
         try:
             return open_plain(self._open_raw(), self.csv_format, self.csv_file)
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             raise self._undecodable() from error
         except NotCsvError as error:
             raise error.of(self.csv_file) from error
@@ -162,7 +162,7 @@ class Table:
                 if record.strip(b"\r\n"):
                     try:
                         text = record.decode(self.encoding, self.csv_format.errors)
-                    except UnicodeDecodeError as error:
+                    except UnicodeError as error:
                         raise self._undecodable() from error
                     first = next(self._reader(io.StringIO(text, newline="")))
                     if not self.csv_format.header or self.csv_format.names:
@@ -196,16 +196,18 @@ class Table:
                 state = decoder.getstate()
                 try:
                     text = decoder.decode(block, final)
-                except UnicodeDecodeError:
+                except UnicodeError:
                     # Byte by byte, the decoder says what it could read before the one that it could not.
                     decoder.setstate(state)
                     text = ""
                     try:
-                        for single in block:
-                            text += decoder.decode(bytes([single]))
+                        for byte in block:
+                            text += decoder.decode(bytes([byte]))
                         decoder.decode(b"", final=True)
                     except UnicodeDecodeError as error:
                         byte = error.object[error.start]
+                    except UnicodeError:  # as of UTF-16 without its mark
+                        pass
                     final = True
                 line += _line_ends(last, text)
                 last = text[-1:] or last

@@ -85,6 +85,20 @@ def test_a_text_file_is_compared_whatever_its_encoding(tmp_path: Path) -> None:
         assert told(csv_manager.diff(one, other, "id")) == CHANGES
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-32", "latin-1", "iso2022_jp"])
+def test_text_needs_no_encoding(encoding: str) -> None:
+    old, new = io.StringIO(OLD), io.StringIO("\ufeff" + NEW)
+    assert told(csv_manager.diff(old, new, "id", encoding=encoding)) == told(
+        csv_manager.diff(OLD.encode(), NEW.encode(), "id")
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "idna"])
+def test_what_is_not_in_the_encoding_that_was_said_is_told(encoding: str) -> None:
+    with pytest.raises(NotCsvError, match=rf"the old content: this is not {encoding}: .*; say what it is with --encod"):
+        csv_manager.diff(OLD.encode(), NEW.encode(), encoding=encoding)
+
+
 def test_a_named_pipe_is_read_once_and_told_again_and_again(tmp_path: Path) -> None:
     old, new = written(tmp_path)
     pipe = tmp_path / "pipe"
