@@ -99,6 +99,18 @@ def _write_whole(files: dict[str, IO[str]], head: str, rows: list[str], rng: ran
         files["reordered"].writelines((head, *rows))
 
 
+def write_unquoted(folder: Path, rows: int) -> tuple[Path, Edit]:
+    """Write a file of so many rows, none of which has a quote, and one in which the last row is updated."""
+    base, edited = folder / "unquoted.csv", folder / "unquoted_last.csv"
+    rng = _seeded(30)
+    with base.open("w", encoding="utf-8") as one, edited.open("w", encoding="utf-8") as other:
+        for number in range(-1, rows):
+            cells = row(rng, number)[:-1] if number >= 0 else list(HEADER[:-1])
+            one.write(line(cells))
+            other.write(line(_edited(rng, cells) if number == rows - 1 else cells))
+    return base, Edit(path=edited, updated=1)
+
+
 def write_updates(path: Path, rows: int, versions: int, changed: int) -> Iterator[int]:
     """Write a file of so many rows, then again with other cells in `changed` of them; yields before each further one.
 

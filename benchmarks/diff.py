@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from csv_files import HEADER, Edit, write_edits
+from csv_files import HEADER, Edit, write_edits, write_unquoted
 from harness import (
     BenchmarkError,
     Child,
@@ -31,6 +31,7 @@ _PEERS = {
     "tutorial": "the tutorial's algorithm",
     "csv_reader": "csv.reader over both files (floor)",
 }
+_CMP, _MEMORY = "cmp of equal copies", 25.0
 _GNU_DIFF = "GNU diff --speed-large-files (lines)"
 #: The ways that find whole rows come and gone, and therefore no updates.
 _OF_ROWS = (_UNKEYED, "duckdb", "tutorial")
@@ -73,6 +74,7 @@ def measure(*, quick: bool) -> Iterator[Figure]:
                 yield from bench.whole_command(commands[rows], csv_diff="csv_diff" in peers)
             if rows == formats:
                 yield from bench.formats()
+                yield from bench.unquoted(folder, rows)
 
 
 class _Bench:
@@ -120,6 +122,19 @@ class _Bench:
             pairs = [(cost[_UNKEYED].time, cost["duckdb"].time) for cost in costs]
             yield figure("diff", f"{self._rows}, {told}", _PEERS["duckdb"], "ms", pairs, self._target(_FORMAT_TARGET))
 
+    def unquoted(self, folder: Path, rows: int) -> Iterator[Figure]:
+        """The last row differs, and no quote ahead of it tells where records end."""
+        base, edit = write_unquoted(folder, rows)
+        sides: dict[str, Callable[[], Side | Child]] = {
+            "ours": self._side(_UNKEYED, edit, base),
+            "cmp": lambda: run_child(["cmp", str(base), str(edit.path)], most=1),
+        }
+        costs = take_turns(sides, self._rounds)
+        what = f"{self._rows}, no quotes, last row updated"
+        yield figure("diff", what, "cmp of both", "ms", [(cost["ours"].time, cost["cmp"].time) for cost in costs])
+        peaks = [(cost["ours"].peak, _MEMORY) for cost in costs]
+        yield figure("diff", f"{what}, peak memory", f"{_MEMORY:g} MB", "MB", peaks, self._target(1.0))
+
     def whole_command(self, target: float | None, *, csv_diff: bool) -> Iterator[Figure]:
         """`csv_manager csv_diff` of a one-row edit as a process, from its start to its end."""
         base, one, identical = (
@@ -135,9 +150,9 @@ class _Bench:
         costs = take_turns(sides, self._rounds)
         times = [(cost["ours"].time, cost["cmp"].time) for cost in costs]
         beyond = [(cost["ours"].time - cost["help"].time, cost["cmp"].time) for cost in costs]
-        yield figure("diff", f"{what}, whole command", "cmp of equal copies", "ms", times, target)
+        yield figure("diff", f"{what}, whole command", _CMP, "ms", times, target)
         beyond_help = None if target else self._target(_BEYOND_HELP)
-        yield figure("diff", f"{what}, beyond --help", "cmp of equal copies", "ms", beyond, beyond_help)
+        yield figure("diff", f"{what}, beyond --help", _CMP, "ms", beyond, beyond_help)
         if csv_diff:
             peer = [console_script("csv-diff"), base, one, "--key=id", "--format=csv"]
             sides["csv_diff"] = lambda: run_child(peer, self._environment)
@@ -156,9 +171,9 @@ class _Bench:
             raise BenchmarkError(f"csv_diff told this of a one-row edit: {child.stdout}")
         return child
 
-    def _side(self, way: str, edit: str) -> Callable[[], Side]:
+    def _side(self, way: str, edit: str | Edit, base: Path | None = None) -> Callable[[], Side]:
         """One comparison in a process of its own; what it finds is checked."""
-        file = self._files[edit]
+        file = self._files[edit] if isinstance(edit, str) else edit
         right = [0, 0, 0] if way == "csv_reader" else file.unkeyed if way in _OF_ROWS else file.keyed
-        arguments = way, str(self._base), str(file.path)
+        arguments = way, str(base or self._base), str(file.path)
         return lambda: run_side("compare", *arguments, environment=self._environment, right=right)

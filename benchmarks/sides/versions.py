@@ -3,7 +3,8 @@
 `versions.py compare ARCHIVE SHA256 NEW [KEY]` compares a file with a version, as recording does once it knows the
 version's csv format; with a key, rows are paired by that column, and that it is unique is proven. `versions.py again`
 does so twice and counts the second time, as in a running service. `versions.py digest FILE` reads a file and digests it
-slot by slot, which is the least that any comparison with a version does. `versions.py rebuild ARCHIVE SHA256` reads a version from its begin to its end, and `versions.py decompress FILE` a file of one zstd frame.
+slot by slot, which is the least that any comparison with a version does. `versions.py rebuild ARCHIVE SHA256` reads a
+version from its begin to its end, and `versions.py decompress FILE` a file of one zstd frame.
 Each prints, as JSON, the time in ms, the process's peak memory in MB, and what was found: rows inserted, updated and
 deleted, or the XXH3 digest of what was read.
 """

@@ -12,7 +12,6 @@ is not empty.
 import functools
 import itertools
 import operator
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +22,7 @@ from csv_manager.core.matching import Matcher, picked
 from csv_manager.core.model import Cells, ColumnChange, RowChange
 from csv_manager.core.ranges import Ranges, Window, paired
 from csv_manager.core.reading import Row, Table
+from csv_manager.core.renaming import renamed_columns
 from csv_manager.core.walking import walk
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def diff(
     windows = windows or find_windows(old, new)
     if windows is None:
         check_key(new, key)
-    renamed = _renamed(old, new, {*key, *ignore})
+    renamed = renamed_columns(old, new, {*key, *ignore})
     columns = ColumnChange(
         added=tuple(name for name in new.columns if name not in old.columns and name not in renamed.values()),
         removed=tuple(name for name in old.columns if name not in new.columns and name not in renamed),
@@ -339,21 +339,25 @@ class _Keyed:
     def changes(self, *, numbered: bool = True) -> Iterator[RowChange]:
         """Deletes, then inserts and updates."""
         pair, (gone, come, updated, *_) = self._pair, self._changes
-        before: dict[object, Cells] = {}
-        for row in pair.old_rows(numbered=numbered) if gone or updated else ():
-            key = self._old_key(row.cells)
-            if key in updated:
-                before[key] = pair.old.mapping(row.cells)
-            elif key in gone:
+        for row in pair.old_rows(numbered=numbered) if gone else ():
+            if self._old_key(row.cells) in gone:
                 yield _delete(pair.old, row, self._key)
+        olds = pair.old_rows() if updated else iter(())
+        passed: dict[object, list[str]] = {}
         for row in pair.new_rows(numbered=numbered) if come or updated else ():
             key = self._new_key(row.cells)
             if key in come:
                 yield _insert(pair.new, row, self._key)
             elif key in updated:
-                after = pair.new.mapping(row.cells)
+                # Mostly the rows of both stand in the same order, and only one of the old ones is held.
+                while key not in passed:
+                    old = next(olds)
+                    was = self._old_key(old.cells)
+                    if was in updated:
+                        passed[was] = old.cells
+                before, after = pair.old.mapping(passed.pop(key)), pair.new.mapping(row.cells)
                 told = _key_of(after, self._key)
-                yield RowChange(op="update", key=told, before=before.pop(key), after=after, line=row.line)
+                yield RowChange(op="update", key=told, before=before, after=after, line=row.line)
 
     def is_reordered(self) -> bool:
         """Whether the rows that are as they were stand in another order."""
@@ -381,31 +385,3 @@ def _delete(table: Table, row: Row, key: Sequence[str] = ()) -> RowChange:
 
 def _key_of(cells: Cells, key: Sequence[str]) -> Cells | None:
     return {column: cells.get(column) for column in key} if key else None
-
-
-def _renamed(old: Table, new: Table, fixed: set[str]) -> dict[str, str]:
-    """Columns that have another name at the same place and at least half of their values as before."""
-    candidates = [
-        (place, was, name)
-        for place, (was, name) in enumerate(zip(old.columns, new.columns, strict=False))
-        if was not in new.columns and name not in old.columns and not {was, name} & fixed
-    ]
-    if not candidates:
-        return {}
-    places = [place for place, _, _ in candidates]
-    before, after = _values(old, places), _values(new, places)
-    renamed = {}
-    for (_, was, name), values, others in zip(candidates, before, after, strict=True):
-        if 2 * (values & others).total() >= max(values.total(), others.total()):
-            renamed[was] = name
-    return renamed
-
-
-def _values(table: Table, places: list[int]) -> list[Counter[str]]:
-    """How often each value stands in each of the columns."""
-    counters: list[Counter[str]] = [Counter() for _ in places]
-    for row in table.rows(numbered=False):
-        for counter, place in zip(counters, places, strict=True):
-            if place < len(row.cells):
-                counter[row.cells[place]] += 1
-    return counters

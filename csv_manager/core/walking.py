@@ -23,7 +23,9 @@ _LEAST = 1 << 11
 #: How far is looked for the next common record, in bytes, one after the other.
 _SEARCHES = (1 << 10, 1 << 13, 1 << 17, 1 << 21)
 #: How far is looked back for the end of a record that is certain, in bytes.
-_BACK = (1 << 12, 1 << 15, 1 << 18, 1 << 22)
+_BACK = (1 << 12, 1 << 15, 1 << 18, 1 << 20)
+#: Where nothing is certain there, all that is not known yet is looked through, so many bytes at once.
+_AHEAD = 1 << 20
 #: After so many windows, walking goes on only while they make up at most this share of what was walked.
 _MANY, _SHARE = 1000, 16
 #: The first byte that differs is looked for by halves, among the last so many bytes by their XOR.
@@ -150,18 +152,30 @@ class _Walker:
 
     def _step_back(self) -> None:
         """Go back to where a record ends in both; what was equal until here tells where."""
-        for back in (*_BACK, self._at_old):
+        for back in _BACK:
             low = max(self._known, self._at_old - back)
             proven = low == self._known
             end = self._records.last_end(self._old.read(low, self._at_old - low), proven=proven)
             if end is not None:
                 break
+        else:
+            low, end = self._last_end(), 0
         step = self._at_old - low - (end or 0)
         self._at_old -= step
         self._at_new -= step
         self._run = self._at_old - self._known
         self._walked += self._run
         self._known = self._at_old
+
+    def _last_end(self) -> int:
+        """Where the last record before this place ends, seen from the last one that is known on, block by block."""
+        place, size = self._known, _AHEAD
+        while place < self._at_old:
+            end = self._records.last_end(self._old.read(place, min(size, self._at_old - place)), proven=True) or 0
+            if not end and place + size >= self._at_old:
+                break
+            place, size = place + end, size if end else 2 * size
+        return place
 
     def _is_worthwhile(self) -> bool:
         return self._windows < _MANY or self._differing * _SHARE < self._walked
@@ -203,16 +217,27 @@ class _Walker:
         """What is left is one window, but for the records that both have at their end."""
         tail = self._common_tail()
         proven = self._has_no_quote(tail)
-        for ahead in (*_BACK, tail):
+        for ahead in _BACK:
             data = self._old.read(self._old.size - tail, min(ahead, tail))
             begin = self._records.first_end(data, proven=proven)
             if begin is not None:
                 break
         else:
-            begin = tail
+            ends = self._first_end(self._old, self._at_old, tail), self._first_end(self._new, self._at_new, tail)
+            begin = ends[0] if ends[0] == ends[1] else tail
         kept = tail - begin
         sizes = self._old.size - self._at_old - kept, self._new.size - self._at_new - kept
         self._add_window(*sizes)
+
+    def _first_end(self, plain: Plain, place: int, tail: int) -> int:
+        """How far into the last so many bytes the record goes that is there at their begin; from a record's on."""
+        begin = plain.size - tail
+        for batch in self._records.batches(plain, place, plain.size):
+            for record in batch:
+                if place >= begin:
+                    return place - begin
+                place += len(record)
+        return tail
 
     def _common_tail(self) -> int:
         """How many bytes both have in common at their end."""

@@ -187,6 +187,7 @@ def tiny(rng: random.Random) -> Iterator[None]:
             (walking, "_MOST", least * rng.choice((1, 4))),
             (walking, "_SEARCHES", rng.choice(((4, 16), (8, 64, 512), (32,), (2, 4, 8)))),
             (walking, "_BACK", rng.choice(((2, 8), (4, 16, 64), (1,), (1000,)))),
+            (walking, "_AHEAD", rng.choice((1, 8, 1 << 20))),
             (walking, "_MANY", rng.choice((0, 1, 3, 1000))),
             (walking, "_SHARE", rng.choice((1, 4, 16))),
             (walking, "_MORE", rng.choice((0, 3, 1 << 11))),

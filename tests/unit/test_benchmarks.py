@@ -35,6 +35,8 @@ EDITS = [
     "a row inserted at the top, by key",
     "1 % appended, by key",
     "1 % updated, scattered, by key",
+    "1 % updated, scattered, once more in one process",
+    "the new file read and digested",
 ]
 VERSIONS = "archive: 4 versions of 20,000 rows, 20 updated each"
 PROMISED = {
@@ -52,6 +54,8 @@ PROMISED = {
         f"{WHOLE}, whole command | csv-diff, whole command",
         "diff: 10,000 rows, CRLF for LF | DuckDB, EXCEPT ALL",
         "diff: 10,000 rows, every cell quoted | DuckDB, EXCEPT ALL",
+        "diff: 10,000 rows, no quotes, last row updated | cmp of both",
+        "diff: 10,000 rows, no quotes, last row updated, peak memory | 25 MB",
     ],
     "archive": [
         *(f"archive: 20,000 rows, {edit} | cmp of equal copies" for edit in EDITS),

@@ -16,6 +16,8 @@ COMMA = Records(",", '"', "utf-8")
 SHARE, BESIDES = 1.3, 1 << 20
 #: The same where differences lie so near to each other that reading ahead is in vain at many of them.
 SCATTERED = 2
+#: So many bytes are read at once at most.
+HELD = 1 << 21
 NEW = b'new,"a ""row""",0\n'
 
 
@@ -199,3 +201,23 @@ def test_ranges_that_touch_within_a_window_are_one() -> None:
     ranges.add(9, 10, 1)
     assert list(ranges) == [(0, 5, 0), (7, 9, 0), (9, 10, 1)]
     assert (len(ranges), ranges.size) == (3, 8)
+
+
+@pytest.mark.parametrize("quoted", ["nowhere", "in the first row", "in what changed", "in one that comes"])
+@pytest.mark.parametrize("place", [0.5, 1.0])
+def test_where_no_quote_tells_where_records_end_little_is_held(quoted: str, place: float) -> None:
+    rows = [f"{number},{number * 7919 % 10_007}\n".encode() for number in range(800_000)]
+    if quoted == "in the first row":
+        rows[0] = b'0,"two\nlines"\n'
+    changed = int(place * (len(rows) - 1))
+    edited = [*rows[:changed], b"changed,row\n", *rows[changed + 1 :]]
+    if quoted == "in what changed":
+        rows[changed] = b'1,"two\nlines"\n'
+    if quoted == "in one that comes":
+        edited = [*rows[:changed], *(b'%d,"two\nlines"\n' % number for number in range(200_000)), *rows[changed:]]
+    contents = b"".join(rows), b"".join(edited)
+    one, other = map(Counting, contents)
+    old, new = walk(one, other, (0, 0), COMMA)
+    assert common(contents[0], 0, old) == common(contents[1], 0, new)
+    assert max(one.largest, other.largest) <= HELD < len(contents[0]) // 4
+    assert max(old.size, new.size - len(contents[1]) + len(contents[0])) < 200
