@@ -250,9 +250,10 @@ class Service:
 
 
 def archived(home: Path) -> list[str]:
-    """The names of the archive's files, whatever is left of unfinished ones included."""
+    """The names of the archive's files, whatever is left of unfinished ones included, but for the locks."""
     archive = home / "archive"
-    return sorted(str(path.relative_to(archive)) for path in archive.rglob("*") if path.is_file())
+    names = (str(path.relative_to(archive)) for path in archive.rglob("*") if path.is_file())
+    return sorted(name for name in names if not name.startswith("locks/"))
 
 
 @pytest.fixture

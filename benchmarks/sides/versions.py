@@ -35,7 +35,7 @@ def compare(archive: str, sha256: str, new: str, *key: str) -> Callable[[], obje
         store = Archive(Path(archive))
         content = store.content(sha256)
         old = Table(lambda: PlainStream(content), CsvFormat(), new)
-        old.unique[key] = store.keys(sha256, key)
+        old.unique[key] = store.keys(sha256, key, CsvFormat().to_text())
         table = Table(lambda: open(new, "rb"), CsvFormat(), new)  # noqa: SIM115 - closed with the table
         counts = {"insert": 0, "update": 0, "delete": 0}
         for change in diff(old, table, key=key, windows=find_windows(old, table)):

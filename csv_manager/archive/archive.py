@@ -87,14 +87,17 @@ class Archive:
         delta = self._step(sha256).delta
         return delta.base if delta else None
 
-    def keep_keys(self, sha256: str, key: Sequence[str], hashes: KeyHashes) -> None:
-        """Keep the hashes of the keys of a content that the next one will be compared with."""
-        with self._objects.telling():
-            store_keys(self._objects.path(sha256, "keys"), key, hashes)
+    def keep_keys(self, sha256: str, key: Sequence[str], form: str, hashes: KeyHashes) -> None:
+        """Keep the hashes of the keys of a content that the next one will be compared with; `form` is how it is read.
 
-    def keys(self, sha256: str, key: Sequence[str]) -> KeyHashes | None:
-        """The hashes of the keys of a content, if they were kept."""
-        return load_keys(self._objects.path(sha256, "keys"), key)
+        Other bytes are other keys, but in another encoding the same bytes are too.
+        """
+        with self._objects.telling():
+            store_keys(self._objects.path(sha256, "keys"), key, form, hashes)
+
+    def keys(self, sha256: str, key: Sequence[str], form: str) -> KeyHashes | None:
+        """The hashes of the keys of a content that is read in a form, if they were kept."""
+        return load_keys(self._objects.path(sha256, "keys"), key, form)
 
     def forget_aids(self, sha256: str) -> None:
         """Remove what was kept beside a content to compare the next one with it."""

@@ -39,14 +39,14 @@ class KeyFile(KeyHashes):
         return array("Q", data) if digest(data, 0) == self._digests[number] else None
 
 
-def store_keys(path: Path, key: Sequence[str], hashes: KeyHashes) -> None:
-    """Write the hashes of the keys of a content; nothing if some are not known."""
+def store_keys(path: Path, key: Sequence[str], form: str, hashes: KeyHashes) -> None:
+    """Write the hashes of the keys of a content that is read in a form; nothing if some are not known."""
     if isinstance(hashes, KeyFile):
         _link(hashes.path, path)
         return
 
     def write(file: BinaryIO) -> bool:
-        file.write(bytes(_head_size(key)))
+        file.write(bytes(_head_size(key, form)))
         entries = []
         for number in range(BUCKETS):
             bucket = hashes.bucket(number)
@@ -56,35 +56,35 @@ def store_keys(path: Path, key: Sequence[str], hashes: KeyHashes) -> None:
             file.write(data)
             entries.append(_BUCKET.pack(len(bucket), digest(data, 0)))
         file.seek(0)
-        file.write(_head(key, b"".join(entries)))
+        file.write(_head(key, form, b"".join(entries)))
         return True
 
     store_aid(path, write)
 
 
-def load_keys(path: Path, key: Sequence[str]) -> KeyFile | None:
-    """The hashes of a file; None if there is none, if it is damaged, or of another key."""
-    size = _head_size(key)
+def load_keys(path: Path, key: Sequence[str], form: str) -> KeyFile | None:
+    """The hashes of a file; None if there is none, if it is damaged, or of another key or form."""
+    size = _head_size(key, form)
     try:
         with path.open("rb") as file:
             head = file.read(size)
     except OSError:
         return None
     table = head[size - BUCKETS * _BUCKET.size :]
-    if head != _head(key, table):
+    if head != _head(key, form, table):
         return None
     counts, digests = zip(*_BUCKET.iter_unpack(table), strict=True)
     return KeyFile(path, counts, digests, size)
 
 
-def _head(key: Sequence[str], table: bytes) -> bytes:
-    """What the file begins with: what it is, of what key, its buckets."""
-    named = digest(repr(tuple(key)).encode(), 0)
+def _head(key: Sequence[str], form: str, table: bytes) -> bytes:
+    """What the file begins with: what it is, of what key read how, its buckets."""
+    named = digest(repr((tuple(key), form)).encode(), 0)
     return _MAGIC + digest(named + table, 0) + named + table
 
 
-def _head_size(key: Sequence[str]) -> int:
-    return len(_head(key, bytes(BUCKETS * _BUCKET.size)))
+def _head_size(key: Sequence[str], form: str) -> int:
+    return len(_head(key, form, bytes(BUCKETS * _BUCKET.size)))
 
 
 def _link(source: Path, target: Path) -> None:

@@ -16,8 +16,10 @@ _OPEN = ("/dev/std", "/dev/fd/", "/proc/")
 
 
 @contextlib.contextmanager
-def writing_to(path: str) -> Iterator[BinaryIO]:
+def writing_to(path: str, before_replacing: Callable[[], None] = lambda: None) -> Iterator[BinaryIO]:
     """A binary file to write `path` with: stdout for `-`, a device or a pipe as it is, else a file that is replaced.
+
+    `before_replacing` is called when all is written and safe; what it raises leaves the file as it is.
 
     A file that is replaced keeps its mode, and its owner where that is allowed; a link keeps pointing to what it points
     to. Raises OSError; then what was to be replaced is as it was.
@@ -29,7 +31,7 @@ def writing_to(path: str) -> Iterator[BinaryIO]:
         with open(path, "wb") as file:
             yield file
     else:
-        with _replacing(Path(os.path.realpath(path))) as file:
+        with _replacing(Path(os.path.realpath(path)), before_replacing) as file:
             yield file
 
 
@@ -54,7 +56,7 @@ def _is_replaceable(path: str) -> bool:
 
 
 @contextlib.contextmanager
-def _replacing(target: Path) -> Iterator[BinaryIO]:
+def _replacing(target: Path, before_replacing: Callable[[], None]) -> Iterator[BinaryIO]:
     """A temporary file beside the target that takes its place at the end, or is gone after an error."""
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     temporary = Path(name)
@@ -70,6 +72,7 @@ def _replacing(target: Path) -> Iterator[BinaryIO]:
             shutil.copymode(target, temporary)
         else:
             temporary.chmod(0o666 & ~_umask())
+        before_replacing()
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """The nouns of csv_manager as frozen values; docs/glossary.rst defines each of them."""
 
 import datetime as dt
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, NamedTuple, Self
@@ -82,6 +83,10 @@ class CsvFormat:
     def to_json(self) -> dict[str, Any]:
         """The format as a JSON object."""
         return asdict(self)
+
+    def to_text(self) -> str:
+        """The format as one text, the same for the same format."""
+        return json.dumps(self.to_json(), sort_keys=True)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:

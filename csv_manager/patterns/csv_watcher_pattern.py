@@ -12,6 +12,7 @@ from groundwork.util import gw_get
 from csv_manager.core.errors import OptionError, PluginError, TornReadError, WatcherExistsError
 from csv_manager.core.model import WatcherOptions
 from csv_manager.core.paths import identity, select
+from csv_manager.core.retention import Retention
 from csv_manager.framework import signals
 from csv_manager.framework.app import prepare, settings_of
 from csv_manager.framework.errors import translating
@@ -164,6 +165,10 @@ class CsvWatcherPlugin:
     def prune(self) -> None:
         """Forget the versions that the watchers' retention does not keep; done by itself while files are watched."""
         self._app.runtime.prune()
+
+    def doomed(self, csv_file: str, retention: Retention) -> list[int]:
+        """The numbers of the versions of a file that a retention does not keep, but for those still to be told."""
+        return self._app.runtime.doomed(self.store.file(csv_file), retention)
 
     def failed(self) -> frozenset[str]:
         """The files that could not be recorded, or whose newest version is held."""

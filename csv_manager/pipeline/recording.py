@@ -97,17 +97,21 @@ class Recorder:
             return self._record_settled(path, options, snapshot, cause=cause, store_watcher=store_watcher)
 
     def restore(self, path: str, options: WatcherOptions, version: Version, done: Callable[[int], None]) -> Outcome:
-        """Put a version's bytes back in place of a file; what the file holds now is recorded before.
+        """Put a version's bytes back in place of a file; what the file holds until then is recorded before.
 
         The file is replaced at once or not at all, and what it holds then is the next version. `done` is told how many
-        more bytes were written, again and again.
+        more bytes were written, again and again. Raises `TornReadError` if somebody else writes to the file meanwhile.
         """
-        with self._locks.hold(path):
+
+        def record_present() -> None:
             if os.path.exists(path):
                 with open_snapshot(path) as snapshot:
                     self._record_settled(path, options, snapshot, cause="change", store_watcher=False)
+                    snapshot.check()
+
+        with self._locks.hold(path):
             try:
-                with self._archive.open(version.sha256) as content, writing_to(path) as file:
+                with self._archive.open(version.sha256) as content, writing_to(path, record_present) as file:
                     copy(content, file, done)
             except OSError as error:
                 raise UnreadableError(f"{path} cannot be written: {os_reason(error)}.") from error
@@ -192,7 +196,7 @@ class Recorder:
             signature=snapshot.signature,
             watcher=options if store_watcher else None,
         )
-        if head and new.status == "ok" and head.sha256 != snapshot.sha256:
+        if head and new.status == "ok" and not self._history.is_head(head.sha256):
             self._archive.forget_aids(head.sha256)
         return Outcome(path=path, number=number, status=new.status, signature=snapshot.signature)
 
@@ -214,7 +218,7 @@ class Recorder:
         self._archive.keep(snapshot, records, *compared, start=table.start)
         hashes = table.unique.get(options.key)
         if hashes is not None and snapshot.size > _LARGE:
-            self._archive.keep_keys(snapshot.sha256, options.key, hashes)
+            self._archive.keep_keys(snapshot.sha256, options.key, table.csv_format.to_text(), hashes)
 
     def _compare(
         self, table: Table, options: WatcherOptions, snapshot: Snapshot, head: Version | None, cause: str
@@ -235,7 +239,8 @@ class Recorder:
     ) -> tuple[NewVersion, "_Compared"]:
         content = self._archive.content(head.sha256)
         old = Table(lambda: PlainStream(content), head.csv_format, table.csv_file)
-        old.unique[head.key] = self._archive.keys(head.sha256, head.key)  # it was recorded with this key
+        # It was recorded with this key.
+        old.unique[head.key] = self._archive.keys(head.sha256, head.key, head.csv_format.to_text())
         windows = find_windows(old, table)
         change_set = diff(old, table, key=options.key, ignore=options.ignore, windows=windows)
         first = tuple(itertools.islice(change_set, self._row_limit + 1))

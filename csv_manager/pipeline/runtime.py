@@ -23,8 +23,9 @@ from csv_manager.watch import Processed, Watch, WatchService, wait_settled
 
 if TYPE_CHECKING:  # they load SQLAlchemy, which a command without the store does without
     from csv_manager.core.model import Version
+    from csv_manager.core.retention import Retention
     from csv_manager.pipeline.recording import Outcome
-    from csv_manager.pipeline.store import Store, VersionChange
+    from csv_manager.pipeline.store import File, Store, VersionChange
 
 log = logging.getLogger("csv_manager.runtime")
 
@@ -178,13 +179,20 @@ class Runtime:
 
     def prune(self) -> None:
         """Forget the versions that the watchers' retention does not keep."""
-        store = self._opened()
+        store, pruned = self._opened(), []
         for path, options in list(self._options.items()):
             file = store.find(path) if options.retention else None
-            doomed = store.doomed(file, options.retention) if file and options.retention else []
+            doomed = self.doomed(file, options.retention) if file and options.retention else []
             if file and doomed:
-                store.prune(file, doomed)
-                log.info("%s: forgot %d old versions.", path, len(doomed))
+                pruned.append((file, doomed))
+        if pruned:
+            store.prune(pruned)
+        for file, doomed in pruned:
+            log.info("%s: forgot %d old versions.", file.path, len(doomed))
+
+    def doomed(self, file: "File", retention: "Retention") -> list[int]:
+        """The numbers of the versions of a file that a retention does not keep and that were told to every receiver."""
+        return self._opened().doomed(file, retention, self.delivery.names())
 
     def deliver(self) -> bool:
         """Tell receivers what they were not told yet."""

@@ -2,8 +2,9 @@
 
 import datetime as dt
 import itertools
+import logging
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -24,6 +25,8 @@ from csv_manager.pipeline.recording import Recorder
 from csv_manager.store.catalog import Catalog
 from csv_manager.store.history import FileRecord
 from csv_manager.store.outbox import Entry
+
+log = logging.getLogger("csv_manager.store")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +61,11 @@ class VersionChange:
 class Store:
     """The catalog and the archive as one. `url` is the catalog's; the folders are made when they are needed."""
 
-    def __init__(self, *, url: str, archive: Path, locks: Path, row_limit: int) -> None:
+    def __init__(self, *, url: str, archive: Path, row_limit: int) -> None:
         self.catalog = Catalog(url)
         self.archive = Archive(archive)
-        self.locks = FileLocks(locks)
+        # Who shares the archive has to share the locks.
+        self.locks = FileLocks(archive / "locks")
         self.recorder = Recorder(self.catalog, self.archive, self.locks, row_limit)
 
     @classmethod
@@ -70,7 +74,6 @@ class Store:
         return cls(
             url=str(settings["WATCHER_DATABASE_CONNECTION"]),
             archive=Path(settings["ARCHIVE_PATH"]).expanduser(),
-            locks=Path(settings["APP_PATH"]).expanduser() / "locks",
             row_limit=settings["HISTORY_ROW_LIMIT"],
         )
 
@@ -98,22 +101,33 @@ class Store:
         return [File(self, record) for record in self.catalog.history.files().values() if record.latest]
 
     def told(self, entry: Entry) -> VersionChange | None:
-        """What an entry of the outbox tells; None if the version was purged since."""
+        """What an entry of the outbox tells; None if the version was forgotten since, or what it changed."""
         version = self.catalog.history.version(entry.file_id, entry.version)
         if version is None:
             return None
         file = File(self, self.catalog.history.file_by_id(entry.file_id))
+        if not file.has_changes(version):
+            log.warning("%s", file.forgotten(version))
+            return None
         return file.version_change(version)
 
-    def doomed(self, file: "File", retention: Retention) -> list[int]:
-        """The numbers of the versions of a file that a retention does not keep now."""
-        now, record = dt.datetime.now(dt.UTC), file.record
-        return retention.doomed(file.versions(), now, head=record.head, latest=record.latest)
+    def doomed(self, file: "File", retention: Retention, receivers: Collection[str] = ()) -> list[int]:
+        """The numbers of the versions of a file that a retention does not keep now.
 
-    def prune(self, file: "File", numbers: Collection[int]) -> None:
-        """Forget some versions of a file, and the contents that no other version has."""
+        Those that one of the `receivers` was not told yet are kept, and those without which they could not be told.
+        """
+        now, record, versions = dt.datetime.now(dt.UTC), file.record, file.versions()
+        doomed = retention.doomed(versions, now, head=record.head, latest=record.latest)
+        told = self.catalog.outbox.lowest(receivers)
+        untold = [version for version in versions if told is not None and version.position > told]
+        needed = {version.number for version in untold} | {found.base for found in untold if not found.stored}
+        return [number for number in doomed if number not in needed]
+
+    def prune(self, doomed: Iterable[tuple["File", Collection[int]]]) -> None:
+        """Forget some versions of files, and the contents that no other version has."""
         with self.locks.hold_all():
-            self.catalog.history.prune(file.record, numbers)
+            for file, numbers in doomed:
+                self.catalog.history.prune(file.record, numbers)
             self.archive.collect(self.catalog.history.contents())
 
     def collect(self) -> None:
@@ -155,7 +169,10 @@ class File:
 
     def version(self, which: int | str = "head") -> Version:
         """One version, by a number, `head`, `head~N` or an ISO time. Raises `VersionNotFoundError`."""
-        return find_version(str(which), self.versions(), self.record.head, self.path)
+        told = str(which).strip()
+        number = self.record.head if told.lower() == "head" else int(told) if told.isdecimal() else 0
+        found = self._store.catalog.history.version(self.record.id, number) if number else None
+        return found or find_version(str(which), self.versions(), self.record.head, self.path)
 
     def latest(self) -> Version | None:
         """The version that was recorded last, held or not."""
@@ -205,6 +222,21 @@ class File:
             yield found, self._change_set(found)
             found = known.get(found.base or 0)
 
+    def has_changes(self, version: Version) -> bool:
+        """Whether the row changes of a version can be told still: they are kept, or the version before it is."""
+        counts = version.inserted, version.updated, version.deleted
+        known = self._store.catalog.history.version
+        return (
+            version.stored or not any(counts) or version.base is None or known(self.record.id, version.base) is not None
+        )
+
+    def forgotten(self, version: Version) -> str:
+        """What to say of a version whose row changes cannot be told any more."""
+        return (
+            f"{self.path}: the row changes of version {version.number} were against version {version.base}, "
+            "which was pruned; csv_history_diff compares it with another one."
+        )
+
     def version_change(self, version: Version) -> VersionChange:
         """A version as receivers get it."""
         return VersionChange(
@@ -223,7 +255,7 @@ class File:
         iterate: Callable[[], Iterator[RowChange]]
         if version.stored or not any(counts):
             history = self._store.catalog.history
-            iterate = lambda: history.rows(self.record.id, version.number)  # noqa: E731 - two ways of one thing
+            iterate = lambda: history.rows(self.record.id, version)  # noqa: E731 - two ways of one thing
         else:
             iterate = lambda: itertools.islice(self._compare(version), sum(counts))  # noqa: E731 - as above
         return ChangeSet(iterate, version.column_change, counts)
@@ -232,10 +264,7 @@ class File:
         try:
             base = None if version.base is None else self.table(version.base)
         except VersionNotFoundError:
-            raise VersionNotFoundError(
-                f"{self.path}: the row changes of version {version.number} were against version {version.base}, "
-                "which was pruned; csv_history_diff compares it with another one."
-            ) from None
+            raise VersionNotFoundError(self.forgotten(version)) from None
         return iter(diff(base, self._table(version), key=version.key, ignore=version.ignore))
 
     def _table(self, version: Version) -> Table:

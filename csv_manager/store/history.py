@@ -112,23 +112,31 @@ class History:
         with reading(self._engine) as connection:
             return _find_version(connection, file_id, number)
 
-    def rows(self, file_id: int, number: int) -> Iterator[RowChange]:
+    def rows(self, file_id: int, version: Version) -> Iterator[RowChange]:
         """The row changes of a version that are kept in SQL, in order, a page at a time."""
-        seen = -1
-        while True:
+        place = version.position
+        mine = changes.c.file_id == file_id, changes.c.version == version.number
+        with reading(self._engine) as connection:
+            end = place + _positions(connection, place)
+        while place < end:
             query = (
                 select(changes)
-                .where(changes.c.file_id == file_id, changes.c.version == number, changes.c.seq > seen)
-                .order_by(changes.c.seq)
+                .where(changes.c.position >= place, changes.c.position < end, *mine)
+                .order_by(changes.c.position)
                 .limit(_PAGE)
             )
             with reading(self._engine) as connection:
                 page = connection.execute(query).all()
             for row in page:
                 yield RowChange(op=row.op, key=row.row_key, before=row.row_before, after=row.row_after, line=row.line)
-            if len(page) < _PAGE:
-                return
-            seen = page[-1].seq
+            place = page[-1].position + 1 if page else end
+
+    def is_head(self, sha256: str) -> bool:
+        """Whether a content is the head of a file."""
+        head = (versions.c.file_id == files.c.id) & (versions.c.number == files.c.head)
+        with reading(self._engine) as connection:
+            query = select(files.c.id).join(versions, head).where(versions.c.sha256 == sha256).limit(1)
+            return connection.execute(query).first() is not None
 
     def commit(
         self,
@@ -224,10 +232,18 @@ class History:
     def prune(self, file: FileRecord, numbers: Collection[int]) -> None:
         """Forget some versions of a file, which must be neither its head nor its latest."""
         with writing(self._engine) as connection:
-            for table in (changes, outbox, versions):
-                number = table.c.number if table is versions else table.c.version
-                for some in sorted(numbers):
-                    connection.execute(delete(table).where(table.c.file_id == file.id, number == some))
+            for number in sorted(numbers):
+                mine = versions.c.file_id == file.id, versions.c.number == number
+                position = connection.execute(select(versions.c.position).where(*mine)).scalar()
+                if position is None:
+                    continue
+                end = position + _positions(connection, position)
+                for table in (changes, outbox):
+                    within = table.c.position >= position, table.c.position < end
+                    connection.execute(
+                        delete(table).where(*within, table.c.file_id == file.id, table.c.version == number)
+                    )
+                connection.execute(delete(versions).where(*mine))
 
     def purge(self, file: FileRecord) -> None:
         """Forget a file and its versions."""
@@ -257,6 +273,11 @@ def _take_positions(connection: Connection, count: int) -> int:
     mine = counters.c.name == "position"
     connection.execute(update(counters).where(mine).values(value=counters.c.value + count))
     return int(connection.execute(select(counters.c.value).where(mine)).scalar_one()) - count + 1
+
+
+def _positions(connection: Connection, position: int) -> int:
+    """How many positions were taken by the version that begins at one; 0 if it was forgotten."""
+    return connection.execute(select(outbox.c.positions).where(outbox.c.position == position)).scalar() or 0
 
 
 def _find_version(connection: Connection, file_id: int, number: int) -> Version | None:

@@ -1,6 +1,7 @@
 """What is to be told, in the order of the commits, and how far each receiver is."""
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,12 @@ class Outbox:
             end = select(func.coalesce(func.max(counters.c.value), 0)).where(counters.c.name == "position")
             position = 0 if replay else connection.execute(end).scalar_one()
             connection.execute(insert(receivers).values(name=name, position=position))
+
+    def lowest(self, names: Collection[str]) -> int | None:
+        """How far everybody of these receivers was told; None without any."""
+        with reading(self._engine) as connection:
+            query = select(func.min(receivers.c.position)).where(receivers.c.name.in_(names))
+            return connection.execute(query).scalar()
 
     def owner(self, name: str) -> str | None:
         """Who has the lease of a receiver."""

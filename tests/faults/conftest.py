@@ -72,9 +72,7 @@ def open_store(cli: "Cli") -> Callable[..., "Store"]:
         from csv_manager.pipeline.store import Store
 
         home = home or cli.home
-        return Store(
-            url=f"sqlite:///{home / 'watcher_db.db'}", archive=home / "archive", locks=home / "locks", row_limit=1
-        )
+        return Store(url=f"sqlite:///{home / 'watcher_db.db'}", archive=home / "archive", row_limit=1)
 
     return opened
 

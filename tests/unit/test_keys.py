@@ -17,6 +17,7 @@ from csv_manager.core.reading import Table
 
 KEYS = [f"key {number}" for number in range(5000)]
 ROWS = 200_000
+FORM = CsvFormat().to_text()
 
 
 def rows(*changed: tuple[int, str]) -> str:
@@ -128,8 +129,8 @@ def test_equal_keys_have_equal_hashes_and_others_have_others() -> None:
 
 def test_hashes_come_back_from_their_file(tmp_path: Path) -> None:
     path = tmp_path / "a.keys"
-    store_keys(path, ["id"], ChangedHashes(built(KEYS), hashed(KEYS[0]), hashed("new")))
-    found = load_keys(path, ["id"])
+    store_keys(path, ["id"], FORM, ChangedHashes(built(KEYS), hashed(KEYS[0]), hashed("new")))
+    found = load_keys(path, ["id"], FORM)
     assert found is not None
     assert all(found.may_hold(hashed(key)) for key in [*KEYS[1:], "new"])
     assert not found.may_hold(hashed(KEYS[0], "newer"))
@@ -137,43 +138,44 @@ def test_hashes_come_back_from_their_file(tmp_path: Path) -> None:
 
 
 def test_hashes_of_another_key_are_none(tmp_path: Path) -> None:
-    store_keys(tmp_path / "a.keys", ["id"], built(KEYS))
-    assert load_keys(tmp_path / "a.keys", ["name"]) is None
-    assert load_keys(tmp_path / "b.keys", ["id"]) is None
+    store_keys(tmp_path / "a.keys", ["id"], FORM, built(KEYS))
+    assert load_keys(tmp_path / "a.keys", ["name"], FORM) is None
+    assert load_keys(tmp_path / "a.keys", ["id"], CsvFormat(encoding="latin-1").to_text()) is None
+    assert load_keys(tmp_path / "b.keys", ["id"], FORM) is None
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_damaged_file_excludes_nothing(tmp_path: Path, seed: int) -> None:
     path = tmp_path / "a.keys"
-    store_keys(path, ["id"], built(KEYS))
+    store_keys(path, ["id"], FORM, built(KEYS))
     data = bytearray(path.read_bytes())
     place = random.Random(seed).randrange(len(data))
     data[place] ^= 1
     path.write_bytes(data if seed else data[:place])
-    found = load_keys(path, ["id"])
+    found = load_keys(path, ["id"], FORM)
     assert found is None or all(found.may_hold(hashed(key)) for key in KEYS)
 
 
 def test_a_lost_file_excludes_nothing_and_makes_no_other(tmp_path: Path) -> None:
-    store_keys(tmp_path / "a.keys", ["id"], built(KEYS))
-    found = load_keys(tmp_path / "a.keys", ["id"])
+    store_keys(tmp_path / "a.keys", ["id"], FORM, built(KEYS))
+    found = load_keys(tmp_path / "a.keys", ["id"], FORM)
     assert isinstance(found, KeyFile)
     (tmp_path / "a.keys").unlink()
     assert found.may_hold(hashed("none"))
-    store_keys(tmp_path / "b.keys", ["id"], found)
-    store_keys(tmp_path / "c.keys", ["id"], ChangedHashes(found, [], hashed("new")))
+    store_keys(tmp_path / "b.keys", ["id"], FORM, found)
+    store_keys(tmp_path / "c.keys", ["id"], FORM, ChangedHashes(found, [], hashed("new")))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_same_hashes_are_stored_once(tmp_path: Path) -> None:
-    store_keys(tmp_path / "a.keys", ["id"], built(KEYS))
-    found = load_keys(tmp_path / "a.keys", ["id"])
+    store_keys(tmp_path / "a.keys", ["id"], FORM, built(KEYS))
+    found = load_keys(tmp_path / "a.keys", ["id"], FORM)
     assert found is not None
-    store_keys(tmp_path / "b.keys", ["id"], found)
+    store_keys(tmp_path / "b.keys", ["id"], FORM, found)
     assert (tmp_path / "a.keys").samefile(tmp_path / "b.keys")
 
 
 def test_hashes_that_cannot_be_written_are_told_and_spared(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    store_keys(tmp_path / "no folder" / "a.keys", ["id"], built(KEYS))
+    store_keys(tmp_path / "no folder" / "a.keys", ["id"], FORM, built(KEYS))
     assert list(tmp_path.iterdir()) == []
     assert "a.keys cannot be written: No such file or directory; the next comparison takes longer." in caplog.text

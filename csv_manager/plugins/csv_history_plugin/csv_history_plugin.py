@@ -258,7 +258,7 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
         doomed = {}
         for path in self.csv_watcher.known(each(csv_file)):
             retention = said or self.csv_watcher.options_of(path).retention or parse_retention(given)
-            doomed[path] = store.doomed(store.file(path), retention)
+            doomed[path] = self.csv_watcher.doomed(path, retention)
         count = sum(map(len, doomed.values()))
         if dry_run or not count:
             for path, numbers in doomed.items():
@@ -271,12 +271,10 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
         if not self.agree(f"Forget {count:,} version{'' if count == 1 else 's'}, for good?", yes=yes):
             self.say("Nothing was forgotten.")
             return 1
-        with self.progress("Forgetting", len(doomed)) as done:
-            for path, numbers in doomed.items():
-                if numbers:
-                    store.prune(store.file(path), numbers)
-                click.echo(f"Forgot {len(numbers):,} version{'' if len(numbers) == 1 else 's'} of {short_path(path)}.")
-                done(1)
+        with self.progress("Forgetting"):
+            store.prune((store.file(path), numbers) for path, numbers in doomed.items() if numbers)
+        for path, numbers in doomed.items():
+            click.echo(f"Forgot {len(numbers):,} version{'' if len(numbers) == 1 else 's'} of {short_path(path)}.")
         return 0
 
     def csv_history_verify(self, csv_file: str | Sequence[str] = (), form: str = "table") -> int:
@@ -358,7 +356,9 @@ def _touching(
     from csv_manager.core.blaming import is_match
 
     for file, version in versions:
-        if version.status != "held":
+        if not file.has_changes(version):
+            click.echo(file.forgotten(version), err=True)
+        elif version.status != "held":
             changes = [
                 (seq, change)
                 for seq, change in enumerate(file.changes(version.number))

@@ -108,8 +108,8 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
         printer.print_new()
         if once:
             states.say_rest(store, self.csv_watcher.failed())
-            self.csv_watcher.prune()
             delivered = self.csv_watcher.deliver()
+            self.csv_watcher.prune()
             if not delivered:
                 self.say("A receiver could not be told everything; it is told at the next check. -v says more.")
             return 1 if self.csv_watcher.failed() or not delivered else 0
@@ -191,6 +191,9 @@ class _Printer:
         file = self._store.find(entry.path)
         version = self._store.catalog.history.version(entry.file_id, entry.version)
         if file is None or version is None:
+            return
+        if not file.has_changes(version):
+            click.echo(file.forgotten(version), err=True)
             return
         changes = file.changes(version.number)
         if self._form == "jsonl":

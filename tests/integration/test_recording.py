@@ -1,0 +1,148 @@
+"""Recording, pruning and restoring through the store: nothing is lost that is not safe yet."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from csv_manager.core.errors import TornReadError
+from csv_manager.core.model import FormatOptions, WatcherOptions
+from csv_manager.core.retention import Retention
+from csv_manager.pipeline.store import File, Store
+
+KEYED = WatcherOptions(key=("id",))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data.csv"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store that keeps the row changes of a version in SQL if it is only one."""
+    with Store(url=f"sqlite:///{tmp_path / 'watcher_db.db'}", archive=tmp_path / "archive", row_limit=1) as opened:
+        yield opened
+
+
+def record(store: Store, path: Path, *contents: str, options: WatcherOptions = KEYED, encoding: str = "utf-8") -> File:
+    for content in contents:
+        path.write_text(content, encoding=encoding)
+        store.recorder.record(str(path), options)
+    return store.file(path)
+
+
+def numbers(file: File) -> list[int]:
+    return [version.number for version in file.versions()]
+
+
+def content(file: File, number: int) -> str:
+    with file.open(number) as raw:
+        return raw.read().decode()
+
+
+EDITS = [f"id,v\n1,{number}\n" for number in range(5)]
+
+
+def test_what_a_receiver_was_not_told_is_not_pruned(store: Store, path: Path) -> None:
+    file = record(store, path, *EDITS[:1])
+    store.catalog.outbox.register("receiver", replay=False)
+    file = record(store, path, *EDITS[1:])
+    assert store.doomed(file, Retention(keep=1)) == [4, 3, 2, 1]
+    assert store.doomed(file, Retention(keep=1), ["receiver"]) == [1]
+    assert store.catalog.outbox.claim("receiver", "me") == 1
+    store.catalog.outbox.advance("receiver", "me", 3)
+    assert store.doomed(file, Retention(keep=1), ["receiver"]) == [3, 2, 1]
+
+
+def test_what_a_receiver_could_not_be_told_without_is_not_pruned(store: Store, path: Path) -> None:
+    many = [f"id,v\n1,{number}\n2,{number}\n" for number in range(4)]
+    record(store, path, *many[:2])
+    store.catalog.outbox.register("receiver", replay=False)
+    file = record(store, path, *many[2:])
+    assert [version.stored for version in file.versions()] == [False] * 4
+    doomed = store.doomed(file, Retention(keep=1), ["receiver"])
+    assert doomed == [1]  # version 3 is to be told yet, and was compared with version 2
+    store.prune([(file, doomed)])
+    told = [store.told(entry) for entry in store.catalog.outbox.since(4)]
+    assert [change and change.version for change in told] == [3, 4]
+    assert [len(list(change.updated)) for change in told if change] == [2, 2]
+
+
+def test_a_version_of_which_the_row_changes_are_gone_is_told_to_nobody(
+    store: Store, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = record(store, path, "id,v\n1,a\n2,a\n", "id,v\n1,b\n2,b\n", "id,v\n1,b\n2,c\n")
+    store.prune([(file, [1])])
+    assert [entry.version for entry in store.catalog.outbox.since(0)] == [2, 3]
+    told = [store.told(entry) for entry in store.catalog.outbox.since(0)]
+    assert [change and change.version for change in told] == [None, 3]
+    assert "the row changes of version 2 were against version 1, which was pruned" in caplog.text
+
+
+def test_several_files_are_pruned_at_once_and_keep_what_is_not_theirs(store: Store, path: Path) -> None:
+    other = path.with_name("other.csv")
+    files = record(store, path, *EDITS), record(store, other, *EDITS[1:])
+    store.prune([(files[0], [1, 2]), (files[1], [1])])
+    assert [numbers(file) for file in files] == [[5, 4, 3], [4, 3, 2]]
+    assert [content(files[0], number) for number in (3, 4, 5)] == EDITS[2:]
+    assert [len(list(file.changes(3))) for file in files] == [1, 1]
+    assert len(store.archive.contents()) == 3
+    assert [(entry.path, entry.version) for entry in store.catalog.outbox.since(0)] == [
+        *((str(path), number) for number in (3, 4, 5)),
+        *((str(other), number) for number in (2, 3, 4)),
+    ]
+
+
+def test_what_is_written_while_a_version_is_put_back_is_recorded_before(store: Store, path: Path) -> None:
+    file = record(store, path, *EDITS[:2])
+    outcome = store.recorder.restore(
+        str(path), KEYED, file.version(1), lambda _: path.write_text("id,v\nimportant,x\n") and None
+    )
+    assert (outcome.number, path.read_text()) == (4, EDITS[0])
+    assert content(store.file(path), 3) == "id,v\nimportant,x\n"
+    assert list(path.parent.glob(".data.csv*")) == []
+
+
+def test_a_file_that_never_rests_is_not_replaced(store: Store, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = record(store, path, *EDITS[:2])
+    record_settled = store.recorder._record_settled
+
+    def busy(*arguments: object, **options: object) -> object:
+        outcome = record_settled(*arguments, **options)  # type: ignore[arg-type]
+        path.write_text("id,v\nlater,x\n")
+        return outcome
+
+    monkeypatch.setattr(store.recorder, "_record_settled", busy)
+    with pytest.raises(TornReadError, match=r"data\.csv changed while it was read"):
+        store.recorder.restore(str(path), KEYED, file.version(1), lambda _: None)
+    assert path.read_text() == "id,v\nlater,x\n"
+    assert list(path.parent.glob(".data.csv*")) == []
+
+
+def test_keys_that_were_hashed_in_another_encoding_prove_nothing(store: Store, path: Path) -> None:
+    rows = "".join(f"é{number},some more text in this row\n" for number in range(60_000))
+    latin = dataclasses.replace(KEYED, format=FormatOptions(encoding="latin-1"))
+    file = record(store, path, "id,v\n" + rows, options=latin)
+    reread = store.recorder.reread(file.record, KEYED)
+    assert reread is not None
+    assert reread.csv_format.encoding == "utf-8"
+    store.catalog.history.add_watcher(str(path), KEYED, None, reread)
+    file = record(store, path, "id,v\n" + rows + "é5,again\n")
+    assert file.latest().status == "held"  # type: ignore[union-attr]
+
+
+def test_the_aids_of_a_content_that_is_anothers_head_too_stay(store: Store, path: Path) -> None:
+    other = path.with_name("other.csv")
+    large = [
+        "id,v\n" + "".join(f"{number},{edit if number == 9 else 0}\n" for number in range(30_000)) for edit in "ab"
+    ]
+    record(store, other, large[0])
+    file = record(store, path, *large)
+    record(store, other, large[1] + "x,y\n")
+    digests = [
+        store.archive.content(version.sha256).digests for version in (*file.versions(), store.file(other).version(2))
+    ]
+    assert [known is not None for known in digests] == [True, False, True]
+    assert store.archive.base(store.file(other).version(2).sha256) == file.version(1).sha256
