@@ -27,7 +27,7 @@ def store_aid(path: Path, write: Callable[[BinaryIO], bool]) -> None:
     """
     temporary = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             is_whole = write(file)
         if is_whole:
             temporary.replace(path)

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from csv_manager.archive import Archive, FileLocks
-from csv_manager.core.blaming import blame
+from csv_manager.core.blaming import blame, without
 from csv_manager.core.changes import ChangeSet, Counts
 from csv_manager.core.comparing import Comparison
 from csv_manager.core.diff import diff
 from csv_manager.core.errors import VersionNotFoundError
-from csv_manager.core.model import RowChange, Version, WatcherOptions
+from csv_manager.core.model import ColumnChange, RowChange, Version, WatcherOptions
 from csv_manager.core.paths import identity
 from csv_manager.core.plain import PlainStream
 from csv_manager.core.reading import Row, Table
@@ -204,7 +204,8 @@ class File:
             return self._store.recorder.table(self.path, options)
         version = self.version(which)
         if version.status == "held" and not version.columns:
-            raise VersionNotFoundError(f"{self.path}: version {version.number} is held and cannot be read as CSV.")
+            why = version.findings[0].message.removeprefix(f"{self.path}: ") if version.findings else "it is no CSV"
+            raise VersionNotFoundError(f"{self.path}: version {version.number} is held, so it has no rows: {why}")
         return self._table(version)
 
     def blame(
@@ -212,15 +213,26 @@ class File:
     ) -> Iterator[tuple[Row, Version | None]]:
         """Each row of a version, or those with these cells, and the version that last set it; None if it was pruned."""
         version = self.version(which)
-        return blame(self._table(version), self._line(version), key=version.key, where=where)
+        return blame(self._table(version), self._line(version), key=version.key, ignore=version.ignore, where=where)
 
-    def _line(self, version: Version) -> Iterator[tuple[Version, ChangeSet]]:
-        """A version and those that it came from, newest first, each with its row changes; until one was pruned."""
-        known = {found.number: found for found in self.versions()}
+    def _line(self, version: Version) -> Iterator[tuple[Version | None, Iterable[RowChange], ColumnChange]]:
+        """A version and those that it came from, newest first, each with what it changed; None for forgotten ones."""
+        known = {found.number: found for found in self.versions() if found.status != "held"}
         found: Version | None = version
-        while found is not None and (found.stored or found.base is None or found.base in known):
-            yield found, self._change_set(found)
-            found = known.get(found.base or 0)
+        while found is not None:
+            own = self._change_set(found) if self.has_changes(found) else None
+            if found.base is None or found.base in known:
+                yield found, own or (), found.column_change
+                found = known.get(found.base or 0)
+                continue
+            if own is not None:
+                yield found, own, ColumnChange()
+            before = next((known[number] for number in known if number < found.number), None)
+            if before is not None:
+                # What came since then, and not with this version, came with one that is gone.
+                since = diff(self._table(before), self._table(found), key=found.key, ignore=found.ignore)
+                yield None, without(since, own or ()), since.columns
+            found = before
 
     def has_changes(self, version: Version) -> bool:
         """Whether the row changes of a version can be told still: they are kept, or the version before it is."""

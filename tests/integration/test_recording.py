@@ -146,3 +146,57 @@ def test_the_aids_of_a_content_that_is_anothers_head_too_stay(store: Store, path
     ]
     assert [known is not None for known in digests] == [True, False, True]
     assert store.archive.base(store.file(other).version(2).sha256) == file.version(1).sha256
+
+
+def blamed(file: File) -> dict[str, int | None]:
+    """The version that set each row of the head, by the row's first cell."""
+    return {row.cells[0]: version.number if version else None for row, version in file.blame()}
+
+
+@pytest.mark.parametrize("key", [("id",), ()])
+@pytest.mark.parametrize("stored", [True, False])
+def test_what_a_version_set_that_is_kept_is_blamed_on_it_whatever_was_pruned(
+    store: Store, path: Path, key: tuple[str, ...], *, stored: bool
+) -> None:
+    options = WatcherOptions(key=key)
+    store.recorder._row_limit = 100 if stored else 0
+    rows = ["1,a\n2,a\n3,a\n4,a\n4,a\n" if not key else "1,a\n2,a\n3,a\n4,a\n"]
+    rows += [
+        rows[0].replace("2,a", "2,b"),
+        rows[0].replace("2,a", "2,c"),
+        rows[0].replace("2,a", "2,c").replace("3,a", "3,d"),
+    ]
+    file = record(store, path, *("id,v\n" + content for content in rows), options=options)
+    assert blamed(file) == {"1": 1, "2": 3, "3": 4, "4": 1}
+    store.prune([(file, [3])])
+    assert blamed(file) == {"1": 1, "2": None, "3": 4 if stored else None, "4": 1}
+    store.prune([(file, [2])])
+    assert blamed(file) == {"1": 1, "2": None, "3": 4 if stored else None, "4": 1}
+    store.prune([(file, [1])])
+    assert blamed(file) == {"1": None, "2": None, "3": 4 if stored else None, "4": None}
+
+
+def test_a_column_that_was_renamed_on_the_way_hides_no_row(store: Store, path: Path) -> None:
+    contents = "id,v\n1,a\n2,b\n", "id,w\n1,a\n2,b\n", "id,w\n1,a\n2,c\n"
+    file = record(store, path, *contents, options=WatcherOptions())
+    assert blamed(file) == {"1": 1, "2": 3}
+    store.prune([(file, [2])])
+    assert blamed(file) == {"1": 1, "2": None if not file.version(3).stored else 3}
+
+
+def test_an_ignored_cell_does_not_hide_who_set_its_row(store: Store, path: Path) -> None:
+    options = WatcherOptions(ignore=("ts",))
+    contents = "id,v,ts\n1,a,10\n2,b,10\n", "id,v,ts\n1,a,11\n2,c,11\n"
+    assert blamed(record(store, path, *contents, options=options)) == {"1": 1, "2": 2}
+
+
+def test_a_content_that_is_not_in_the_encoding_that_was_said_is_held(store: Store, path: Path) -> None:
+    options = WatcherOptions(format=FormatOptions(encoding="utf-16"))
+    file = record(store, path, "id,v\n1,a\n", options=options, encoding="utf-16")
+    record(store, path, "id,v\n1,b\n", options=options)
+    latest = store.file(path).latest()
+    assert latest is not None
+    assert (latest.number, latest.status) == (2, "held")
+    assert "is not utf-16: UTF-16 stream does not start with BOM; say what it is" in latest.findings[0].message
+    record(store, path, "id,v\n1,c\n", options=options, encoding="utf-16")
+    assert [change.op for change in file.changes(3)] == ["delete", "insert"]
