@@ -280,4 +280,8 @@ class File:
         return iter(diff(base, self._table(version), key=version.key, ignore=version.ignore))
 
     def _table(self, version: Version) -> Table:
-        return Table(lambda: PlainStream(self._store.archive.content(version.sha256)), version.csv_format, self.path)
+        archive = self._store.archive
+        table = Table(lambda: PlainStream(archive.content(version.sha256)), version.csv_format, self.path)
+        if version.key and version.status == "ok":  # it was recorded with this key
+            table.unique[version.key] = None
+        return table
