@@ -229,6 +229,9 @@ class Runtime:
         except (CsvManagerError, OSError) as error:
             self._fail(path, "failing", str(error))
             return Processed(signature=None)
+        except Exception as error:  # the service logs it
+            self._fail(path, "failing", f"{path}: {type(error).__name__}: {error}")
+            raise
         if outcome.status == "held":
             self._failed.add(path)
         else:

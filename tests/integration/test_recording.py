@@ -9,6 +9,7 @@ import pytest
 from csv_manager.core.errors import TornReadError
 from csv_manager.core.model import FormatOptions, WatcherOptions
 from csv_manager.core.retention import Retention
+from csv_manager.pipeline.runtime import Defaults, Runtime
 from csv_manager.pipeline.store import File, Store
 
 KEYED = WatcherOptions(key=("id",))
@@ -146,6 +147,32 @@ def test_the_aids_of_a_content_that_is_anothers_head_too_stay(store: Store, path
     ]
     assert [known is not None for known in digests] == [True, False, True]
     assert store.archive.base(store.file(other).version(2).sha256) == file.version(1).sha256
+
+
+def test_what_nobody_foresaw_is_a_failure_of_its_file(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("nobody foresaw it")
+
+    monkeypatch.setattr(store.recorder, "record", fail)
+    path.write_text(EDITS[0])
+    states: list[tuple[str, str | None]] = []
+    runtime = Runtime(
+        lambda: store,
+        Defaults(settle=0.01),
+        on_version=lambda _: None,
+        on_state=lambda _, state, reason: states.append((state, reason)),
+    )
+    runtime.watch(str(path), KEYED)
+    runtime.start()
+    try:
+        assert runtime.service.wait_at_rest(30)
+    finally:
+        runtime.stop()
+    assert states == [("failing", f"{path}: ZeroDivisionError: nobody foresaw it")]
+    assert runtime.failed == {str(path)}
+    assert store.catalog.history.files()[str(path)].state == "failing"
 
 
 def blamed(file: File) -> dict[str, int | None]:
