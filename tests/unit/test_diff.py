@@ -355,3 +355,16 @@ def test_the_length_of_new_rows_is_known_without_their_being_read_again() -> Non
     before = reads
     assert (len(change_set.new_rows), len(change_set.missing_rows), bool(change_set.missing_rows)) == (2, 0, False)
     assert reads == before
+
+
+def test_rows_that_two_windows_share_out_otherwise_are_in_order() -> None:
+    lines = ['"l\r\n', 'm"\r'] * 30 + ["a\r"] + ['"l\r\n', 'm"\r'] * 30
+    old = "".join(lines)
+    plain = CsvFormat(quotechar="", header=False)
+    tables = [
+        Table(lambda data=data: io.BytesIO(data.encode()), plain, "data.csv")
+        for data in (old, old.replace("\r\n", "\n"))
+    ]
+    change_set = diff(*tables)
+    assert not any(change_set.counts)
+    assert not change_set.reordered
