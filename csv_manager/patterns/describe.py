@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # what compares is loaded by the commands that do
 
 _SIGNS = {"insert": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
 _LONGEST = 60
+_UNCHANGED = ColumnChange()
 #: The fields of a row change, in the order of a table.
 CHANGE_COLUMNS = ("csv_file", "version", "seq", "op", "key", "before", "after", "line")
 #: So many rows stand in common columns, if these are not wider than a terminal, or than this where there is none.
@@ -62,12 +63,18 @@ def version_line(path: str, version: Any, counts: Iterable[int], columns: Column
     return f"{local_time(version.created)}  {short_path(path)}  version {version.number}  {told}"
 
 
-def row_lines(changes: Iterable[RowChange], *, limit: int = 0, total: int = 0) -> Iterator[str]:
-    """One line for each row change, at most `limit` (0: all) of `total`, in columns where they are not too wide."""
+def row_lines(
+    changes: Iterable[RowChange], columns: ColumnChange = _UNCHANGED, *, limit: int = 0, total: int = 0
+) -> Iterator[str]:
+    """One line for each row change, at most `limit` (0: all) of `total`, in columns where they are not too wide.
+
+    `columns` is what happened to the columns between what was before and after.
+    """
     shown = iter(changes)
+    names = {now: was for was, now in columns.renamed.items()}
     left = limit or None
     while group := list(itertools.islice(shown, _GROUP if left is None else min(left, _GROUP))):
-        yield from _grid([_pieces(change) for change in group])
+        yield from _grid([_pieces(change, names) for change in group])
         left = None if left is None else left - len(group)
         if left == 0:
             break
@@ -80,7 +87,7 @@ def comparison_lines(comparison: "Comparison", *, limit: int) -> Iterator[str]:
     from csv_manager.core.rewriting import rewriting
 
     changes = comparison.change_set
-    yield from row_lines(changes.unnumbered(), limit=limit, total=sum(changes.counts))
+    yield from row_lines(changes.unnumbered(), changes.columns, limit=limit, total=sum(changes.counts))
     yield summary_line(changes)
     if not any(changes.counts):
         for told in rewriting(comparison.old, comparison.new):
@@ -105,8 +112,11 @@ class _Piece(NamedTuple):
     styled: str
 
 
-def _pieces(change: RowChange) -> list[_Piece]:
-    """A row change: its sign, its key, and its cells or, of an update, those that changed."""
+def _pieces(change: RowChange, names: Mapping[str, str]) -> list[_Piece]:
+    """A row change: its sign, its key, and its cells or, of an update, those that changed.
+
+    `names` are the names that renamed columns had before.
+    """
     sign, colour = _SIGNS[change.op]
     # An update tells other columns than an insert or a delete does.
     pieces = [_Piece(("sign", "update" if change.op == "update" else "row"), sign, styled(sign, fg=colour))]
@@ -114,7 +124,7 @@ def _pieces(change: RowChange) -> list[_Piece]:
         row = change.after if change.before is None else change.before
         return pieces + [_Piece(("cell", name), text, styled(text, fg=colour)) for name, text in _cells(row)]
     pieces += [_Piece(("cell", name), text, styled(text, fg=colour)) for name, text in _cells(change.key)]
-    for name, was, value in _updated(change.before, change.after):
+    for name, was, value in _updated(change.before, change.after, names):
         told = one_line(name), _cell(was), _cell(value)
         marked = f"{told[0]} {styled(told[1], fg='red')} → {styled(told[2], fg='green')}"
         pieces.append(_Piece(("change", name), "{} {} → {}".format(*told), marked))
@@ -159,11 +169,13 @@ def _counts(counts: Iterable[int]) -> Iterator[str]:
         yield styled(f"{sign}{count:,}", fg=colour if count else None)
 
 
-def _updated(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def _updated(
+    before: Mapping[str, Any], after: Mapping[str, Any], names: Mapping[str, str]
+) -> Iterator[tuple[str, Any, Any]]:
     """The cells that changed: name, before, after."""
     for name, value in after.items():
         absent = None if name == EXTRA else ""
-        was = before.get(name, absent if value else value)
+        was = before.get(names.get(name, name), absent if value else value)
         if was != value:
             yield name, was, value
 

@@ -111,6 +111,16 @@ def test_blame_follows_columns_that_came_and_were_renamed(cli: "Cli") -> None:
     assert [row["version"] for row in cli.json("csv_history_blame", "data.csv")] == [1, 1, 2]
 
 
+def test_a_cell_of_a_renamed_column_is_told_with_what_it_was_by_every_command(cli: "Cli") -> None:
+    record(cli, "id,n,v\n1,a,x\n2,b,y\n3,c,z\n")
+    cli.write("data.csv", "id,name,v\n1,a,x\n2,q,y\n3,c,z\n")
+    change = "  ~ id=2  name b → q"
+    assert change in cli("csv_watch", "--once", "--rows").splitlines()
+    assert change in cli("csv_history_show", "data.csv").splitlines()
+    assert change in cli("csv_history_diff", "data.csv").splitlines()
+    assert change in cli("csv_history_list", "data.csv", "--where", "id=2").splitlines()
+
+
 def test_a_version_is_put_back_and_is_the_next_version(history: "Cli") -> None:
     path = history.folder / "data.csv"
     path.chmod(0o640)

@@ -157,7 +157,7 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
                 self.answer(rows, CHANGE_COLUMNS, form)
                 return
             click.echo(version_line(file.path, found, changes.counts, changes.columns, found.rows))
-            for line in row_lines(changes, limit=limit, total=sum(changes.counts)):
+            for line in row_lines(changes, changes.columns, limit=limit, total=sum(changes.counts)):
                 click.echo(line)
 
     def csv_history_diff(
@@ -316,7 +316,7 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
                 for file, version, changes in touching:
                     counts = [sum(change.op == op for _, change in changes) for op in ("insert", "update", "delete")]
                     click.echo(version_line(file.path, version, counts, version.column_change, version.rows))
-                    for line in row_lines(change for _, change in changes):
+                    for line in row_lines((change for _, change in changes), version.column_change):
                         click.echo(line)
                 return
             rows = (

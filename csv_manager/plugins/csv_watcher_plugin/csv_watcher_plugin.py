@@ -201,7 +201,7 @@ class _Printer:
         else:
             click.echo(version_line(file.path, version, changes.counts, changes.columns, version.rows))
             if self._rows:
-                for line in row_lines(changes, limit=self._limit, total=sum(changes.counts)):
+                for line in row_lines(changes, changes.columns, limit=self._limit, total=sum(changes.counts)):
                     click.echo(line)
             self._hint(file, version, changes)
         sys.stdout.flush()
