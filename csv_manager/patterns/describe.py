@@ -3,10 +3,7 @@
 import itertools
 import os
 import shlex
-import shutil
-import sys
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -14,6 +11,8 @@ import click
 from csv_manager.core.model import EXTRA, ColumnChange, RowChange
 from csv_manager.patterns.csv_commands_pattern import option
 from csv_manager.patterns.output import local_time, one_line, styled
+from csv_manager.patterns.terminal import line_width, text_width
+from csv_manager.patterns.unchanged import OTHERWISE, ways
 
 if TYPE_CHECKING:  # what compares is loaded by the commands that do
     from csv_manager.core.changes import ChangeSet
@@ -52,14 +51,20 @@ def short_path(path: str) -> str:
     return one_line(path if relative.startswith("..") else relative)
 
 
-def version_line(path: str, version: Any, counts: Iterable[int], columns: ColumnChange, rows: int | None) -> str:
-    """One line for one version: when, which file, which number, what happened to its rows and columns."""
+def version_line(
+    path: str, version: Any, counts: Iterable[int], columns: ColumnChange, rows: int | None, written: Sequence[str] = ()
+) -> str:
+    """One line for one version: when, which file, which number, what happened to its rows and columns.
+
+    `written` says how else it is written, if neither a row nor a column changed.
+    """
     if version.status == "held":
         told = styled("held", fg="red") + ": " + one_line(version.findings[0].message.removeprefix(f"{path}: "))
     else:
         told = " ".join(_counts(counts))
         told += f"  {rows:,} row{'' if rows == 1 else 's'}" if rows is not None else ""
         told += f"  {one_line(columns.describe())}" if columns else ""
+        told += f"  {one_line('; '.join(written))}" if written else ""
     return f"{local_time(version.created)}  {short_path(path)}  version {version.number}  {told}"
 
 
@@ -82,16 +87,17 @@ def row_lines(
         yield f"  … and {total - limit:,} more"
 
 
-def comparison_lines(comparison: "Comparison", *, limit: int) -> Iterator[str]:
-    """The row changes of a comparison, their summary, and how else the rows are written if none of them changed."""
-    from csv_manager.core.rewriting import rewriting
+def comparison_lines(comparison: "Comparison", *, limit: int, is_whole: bool = True) -> Iterator[str]:
+    """The row changes of a comparison, their summary, and how else the rows are written if none of them changed.
 
+    `is_whole` if no column was left out of the comparison.
+    """
     changes = comparison.change_set
     yield from row_lines(changes.unnumbered(), changes.columns, limit=limit, total=sum(changes.counts))
     yield summary_line(changes)
     if not any(changes.counts):
-        for told in rewriting(comparison.old, comparison.new):
-            yield f"written in another way: {told}"
+        for told in ways(comparison, is_whole=is_whole):
+            yield told if told == OTHERWISE else f"{OTHERWISE}: {told}"
 
 
 def summary_line(change_set: "ChangeSet") -> str:
@@ -137,29 +143,17 @@ def _grid(lines: list[list[_Piece]]) -> Iterator[str]:
     for sign, *pieces in lines:
         column = widths.setdefault(sign.slot, {})
         for piece in pieces:
-            column[piece.slot] = max(column.get(piece.slot, 0), _width(piece.text))
-    aligned = {slot for slot, column in widths.items() if sum(column.values()) + 2 * len(column) + 4 <= _line_width()}
+            column[piece.slot] = max(column.get(piece.slot, 0), text_width(piece.text))
+    room = line_width(_PLAIN_WIDTH) or _PLAIN_WIDTH
+    aligned = {slot for slot, column in widths.items() if sum(column.values()) + 2 * len(column) + 4 <= room}
     for sign, *pieces in lines:
         told = {piece.slot: piece for piece in pieces}
         padded = (
-            told[slot].styled + " " * (width - _width(told[slot].text)) if slot in told else " " * width
+            told[slot].styled + " " * (width - text_width(told[slot].text)) if slot in told else " " * width
             for slot, width in widths[sign.slot].items()
         )
         parts = padded if sign.slot in aligned else (piece.styled for piece in pieces)
         yield f"  {sign.styled} {'  '.join(parts)}".rstrip()
-
-
-def _width(text: str) -> int:
-    """The columns of a terminal that a text takes."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(mark) else 2 if unicodedata.east_asian_width(mark) in "WF" else 1 for mark in text
-    )
-
-
-def _line_width() -> int:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _PLAIN_WIDTH
 
 
 def _counts(counts: Iterable[int]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from csv_manager.core.errors import (
 from csv_manager.core.model import WatcherOptions
 from csv_manager.core.paths import expand, identity
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
-from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
+from csv_manager.patterns.csv_commands_pattern import each, format_option, one_path_argument, option, path_argument
 from csv_manager.patterns.describe import short_path, version_line
 from csv_manager.plugins.csv_watcher_db_plugin import options as watcher_options
 from csv_manager.plugins.csv_watcher_db_plugin.models import map_watchers
@@ -23,6 +23,7 @@ from csv_manager.plugins.csv_watcher_db_plugin.models import map_watchers
 _LIST_COLUMNS = (
     "csv_file", "name", "interval", "key", "state", "reason", "version", "rows", "last_change", "last_check",
 )  # fmt: skip
+_LIST_SPARE = ("last_check", "interval", "rows", "last_change", "name", "key")
 _LAST_VERSIONS = 5
 
 
@@ -117,7 +118,8 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
 
     def csv_watcher_list(self, form: str = "table") -> None:
         """Write every watcher with its state."""
-        self.answer(self._list(), _LIST_COLUMNS, form, empty="No watchers; csv_watcher_add FILE adds one.")
+        empty = "No watchers; csv_watcher_add FILE adds one."
+        self.answer(self._list(), _LIST_COLUMNS, form, empty=empty, spare=_LIST_SPARE)
         self._say_if_unwatched()
 
     def csv_watcher_show(self, csv_file: str, form: str = "table") -> None:
@@ -286,7 +288,7 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             "Show everything about one watcher: csv format, state and why, last versions.\n\n"
             "\b\nExample:\n  csv_manager csv_watcher_show prices.csv",
             self.csv_watcher_show,
-            params=[click.Argument(["csv_file"], metavar="PATH"), format_option()],
+            params=[one_path_argument(), format_option()],
         )
         self.commands.register(
             "csv_watcher_set",
