@@ -1,8 +1,10 @@
 """csv_history_diff, restore, blame, prune, verify, and list --where: asking a history, and going back in it."""
 
+import contextlib
 import json
 import os
 import random
+import sqlite3
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -365,8 +367,8 @@ def test_a_watcher_keeps_what_it_is_told_to_keep(cli: "Cli") -> None:
     record(cli, *CONTENTS, options=("--key", "id", "--keep", "2"))
     assert [version["version"] for version in cli.versions("data.csv")] == [3, 4]
     (told,) = cli.json("csv_watcher_show", "data.csv")
-    assert told["retention"] == {"keep": 2, "within": None, "daily": None, "monthly": None}
-    assert "retention       the last 2\n" in cli("csv_watcher_show", "data.csv")
+    assert told["keep"] == {"last": 2, "within": None, "daily": None, "monthly": None}
+    assert "keep            the last 2\n" in cli("csv_watcher_show", "data.csv")
     cli("csv_watcher_set", "data.csv", "--keep-all")
     cli.write("data.csv", CONTENTS[0])
     cli("csv_watch", "--once")
@@ -375,6 +377,25 @@ def test_a_watcher_keeps_what_it_is_told_to_keep(cli: "Cli") -> None:
     cli("csv_watcher_set", "data.csv", "--keep-monthly", "1")
     assert cli("csv_history_prune", "data.csv", "--yes") == "Forgot 2 versions of data.csv.\n"
     assert "--keep must be 1 or more" in cli.refused("csv_watcher_set", "data.csv", "--keep", "0")
+
+
+def test_a_time_to_keep_that_no_calendar_has_is_refused(cli: "Cli") -> None:
+    cli.write("data.csv", CONTENTS[0])
+    said = ("--keep-within", "99999999d")
+    assert "longer than a hundred years" in cli.refused("csv_watcher_add", "data.csv", *said)
+    cli("csv_watcher_add", "data.csv", "--keep-within", "1d")
+    assert "longer than a hundred years" in cli.refused("csv_watcher_set", "data.csv", *said)
+    assert "longer than a hundred years" in cli.refused("csv_history_prune", "data.csv", *said, "--yes")
+
+
+def test_a_time_to_keep_that_was_stored_before_it_was_refused_ends_no_run(cli: "Cli") -> None:
+    record(cli, CONTENTS[0], options=("--keep-within", "1d"))
+    with contextlib.closing(sqlite3.connect(cli.home / "watcher_db.db")) as store, store:
+        store.execute("UPDATE csv_watchers SET options = replace(options, '86400.0', '8639999913600.0')")
+    cli.write("data.csv", CONTENTS[1])
+    cli("csv_watch", "--once")
+    assert "keep            those of 99,999,999 days\n" in cli("csv_watcher_show", "data.csv")
+    assert cli("csv_history_prune", "data.csv", "--yes") == "data.csv: nothing to forget.\n"
 
 
 def test_watching_without_a_key_hints_at_one_once(cli: "Cli") -> None:
