@@ -82,10 +82,10 @@ class CSV_MANAGER_APP:  # noqa: N801 - the name that the tutorial gave it
 
 
 def start_app() -> None:
-    """The console script."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the caller has it ignored
-        signal.signal(signal.SIGINT, _Interrupting())
+    """Run the command line, and end the process with its exit code; Ctrl-C interrupts it, unless it is ignored."""
     try:
+        if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None):
+            signal.signal(signal.SIGINT, _Interrupting())
         code = main()
     except KeyboardInterrupt:  # while it begins or ends; in between, main says so itself
         click.echo("Interrupted.", err=True)
