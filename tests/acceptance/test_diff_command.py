@@ -61,6 +61,24 @@ def test_a_cell_of_a_renamed_column_is_told_with_what_it_was(cli: "Cli") -> None
     assert told == ["  ~ id=2  name b → q", "+0 ~1 -0  columns renamed: n to name"]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        OLD.rstrip("\n"),
+        OLD.replace("\n2,", "\n\n2,"),
+        OLD.replace("pear", '"pear"'),
+        OLD.replace("pear", '"pear"') + "\n",
+    ],
+    ids=["no line end", "a blank line", "quotes", "both"],
+)
+def test_where_only_the_bytes_differ_that_is_told(cli: "Cli", content: str) -> None:
+    cli.write("old.csv", OLD)
+    cli.write("new.csv", content)
+    assert lines(cli, "old.csv", "new.csv", code=0) == ["no row differs", "written in another way"]
+    assert lines(cli, "old.csv", "new.csv", "--key", "id", code=0) == ["no row differs", "written in another way"]
+    assert lines(cli, "old.csv", "new.csv", "--ignore", "price", code=0) == ["no row differs"]
+
+
 def test_where_no_row_differs_the_exit_code_is_0(files: "Cli") -> None:
     assert lines(files, "old.csv", "old.csv", code=0) == ["no row differs"]
     assert files.run("csv_diff", "old.csv", "old.csv").stderr == b""

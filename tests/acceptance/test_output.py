@@ -125,6 +125,7 @@ def test_an_encoding_of_the_users_choice_for_what_it_lacks_is_kept(cli: "Cli") -
         "csv_history_list data.csv",
         "csv_history_verify --format json",
         "csv_watcher_list",
+        "csv_watch --once --from 0",
         "csv_config_list --format csv",
         "--help",
     ],
