@@ -16,8 +16,9 @@ from csv_manager import __version__
 from csv_manager.core.errors import ConfigurationError, CsvManagerError
 from csv_manager.framework import app as framework
 from csv_manager.framework import settings as layered
-from csv_manager.framework.commands import run
+from csv_manager.framework.commands import Group, run
 from csv_manager.framework.plugin_files import load_plugin_file
+from csv_manager.patterns.terminal import write_what_can_be
 
 #: Ctrl-C is the same Ctrl-C for so long.
 _IMPATIENT_SECONDS = 1
@@ -81,10 +82,10 @@ class CSV_MANAGER_APP:  # noqa: N801 - the name that the tutorial gave it
 
 
 def start_app() -> None:
-    """The console script."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the caller has it ignored
-        signal.signal(signal.SIGINT, _Interrupting())
+    """Run the command line, and end the process with its exit code; Ctrl-C interrupts it, unless it is ignored."""
     try:
+        if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None):
+            signal.signal(signal.SIGINT, _Interrupting())
         code = main()
     except KeyboardInterrupt:  # while it begins or ends; in between, main says so itself
         click.echo("Interrupted.", err=True)
@@ -111,6 +112,7 @@ def main(args: Sequence[str] | None = None, application: CSV_MANAGER_APP | None 
     """Run one command and return its exit code: 0 done, 1 the answer is no, 2 could not do it."""
     arguments = list(sys.argv[1:] if args is None else args)
     _open_closed_streams()
+    write_what_can_be((sys.stdout, sys.stderr))
     root = _root()
     try:
         # Which commands there are depends on the options before the command, so these are read first.
@@ -150,7 +152,7 @@ def _open_closed_streams() -> None:
 
 
 def _root() -> click.Group:
-    return click.Group(
+    return Group(
         "csv_manager",
         help=_HELP,
         context_settings={"help_option_names": ["-h", "--help"]},

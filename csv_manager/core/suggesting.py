@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from csv_manager.core.changes import ChangeSet
 from csv_manager.core.errors import DuplicateKeyError, NotCsvError
@@ -17,10 +18,20 @@ _DELETES = 100_000
 _PROVABLE, _PROVEN_ROWS = 1 << 24, 1_000
 
 
-def suggest_key(old: Table, new: Table, change_set: ChangeSet) -> tuple[tuple[str, ...], int | None] | None:
-    """The columns that would be a key, and how many updates they would make of the deletes and inserts.
+class Suggestion(NamedTuple):
+    """The columns that would be a key, how many updates they would make, and whether they are unique in all rows.
 
-    One column, or a pair; None unless they make updates of most. The number is None where not all were looked at.
+    The number is None where not all changes were looked at; of large contents, the first rows alone are.
+    """
+
+    key: tuple[str, ...]
+    updates: int | None
+    is_proven: bool
+
+
+def suggest_key(old: Table, new: Table, change_set: ChangeSet) -> Suggestion | None:
+    """One column, or a pair, that would be a key and make updates of most deletes and inserts; None without.
+
     `change_set` was made without a key.
     """
     counts = change_set.counts
@@ -34,7 +45,8 @@ def suggest_key(old: Table, new: Table, change_set: ChangeSet) -> tuple[tuple[st
     for key in _candidates(shared):
         updates = _updates(*sides, key)
         if 2 * updates > max(map(len, sides)) and all(_is_key(table, key) for table in (new, old)):
-            return key, updates if max(counts) <= _SAMPLE else None
+            is_proven = max(old.plain.size, new.plain.size) <= _PROVABLE
+            return Suggestion(key, updates if max(counts) <= _SAMPLE else None, is_proven)
     return None
 
 

@@ -1,6 +1,7 @@
 """Commands of plugins as one click program, with one way for errors to reach the user."""
 
 import errno
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -13,6 +14,8 @@ from csv_manager.core.errors import CsvManagerError, PluginError, clause
 from csv_manager.core.files import give_up_stdout
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
+#: What a shell says of a tool that wrote to a reader that was gone: 128, and the number of SIGPIPE.
+_READER_GONE = 141
 
 
 class Command:
@@ -34,6 +37,17 @@ class Command:
         self.click_command = click.Command(
             command, callback=function, help=description, params=list(params), context_settings=dict(_CONTEXT)
         )
+
+
+class Group(click.Group):
+    """A group of commands that prints its help if no command is named, and ends with 2 since it has done nothing."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the group's own options, and leave the command and what follows it."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit(2)
+        return super().parse_args(ctx, args)
 
 
 class Commands(CommandsListApplication):
@@ -62,7 +76,7 @@ class Commands(CommandsListApplication):
 
     def group(self, root: click.Group | None = None) -> click.Group:
         """Every command under one group."""
-        group = root or click.Group(context_settings=dict(_CONTEXT))
+        group = root or Group(context_settings=dict(_CONTEXT))
         for name, command in self._commands.items():
             group.add_command(command.click_command, name)
         return group
@@ -78,15 +92,18 @@ def run(
 ) -> int:
     """Run a command and return its exit code: 0 done, 1 the answer is no, 2 could not do it.
 
-    An error is one line on stderr, with its traceback if `traces`. A command may return its exit code as an int.
+    130 if it was interrupted, 141 if the reader of its output is gone. An error is one line on stderr, with its
+    traceback if `traces`. A command may return its exit code as an int.
     """
+    stdout, stderr = sys.stdout, sys.stderr
     try:
         result = group.main(args=args, prog_name=prog_name, standalone_mode=False)
         sys.stdout.flush()
-    except SystemExit as stop:
-        if isinstance(stop.__context__, BrokenPipeError):  # click's answer to it
-            return _ended(stop.__context__, prog_name, traces=traces)
-        raise
+    except SystemExit:
+        if sys.stdout is stdout:
+            raise
+        sys.stdout, sys.stderr = stdout, stderr  # click replaces them once nobody reads, and ends the process
+        return _ended(BrokenPipeError(), prog_name, traces=traces)
     except BaseException as error:  # noqa: BLE001 - groundwork's errors derive from it
         return _ended(error, prog_name, traces=traces)
     return result if isinstance(result, int) else 0
@@ -100,23 +117,31 @@ def _ended(error: BaseException, prog_name: str | None, *, traces: bool) -> int:
             code = error.exit_code
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else prog_name
-            click.echo(f"Error: {clause(error.format_message())}. `{command} --help` tells more.", err=True)
+            click.echo(f"Error: {_sentence(error)} `{command} --help` tells more.", err=True)
         case click.ClickException():
-            click.echo(f"Error: {clause(error.format_message())}.", err=True)
+            click.echo(f"Error: {_sentence(error)}", err=True)
         case click.Abort() | KeyboardInterrupt():
             said = str(error.__cause__ or error)  # by what was interrupted and had an effect all the same
             click.echo(f"Interrupted: {said}." if said else "Interrupted.", err=True)
             code = 130
         case BrokenPipeError():
-            # The reader of our output is gone (`| head`).
+            # The reader of our output is gone (`| head`); 0 or 1 would be an answer that nobody was given.
             give_up_stdout()
-            code = 0
+            code = _READER_GONE
         case OSError(filename=None, errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):
             give_up_stdout()
             click.echo(f"Error: the output cannot be written: {error.strerror}.", err=True)
         case _:
             code = _tell(error, traces=traces)
     return code
+
+
+def _sentence(error: click.ClickException) -> str:
+    """What click says, with one mark at its end: `No such option '--ky'. Did you mean '--key'?`."""
+    message = clause(error.format_message())
+    found = re.fullmatch(r"(.*)\. \((.*\?)\)", message)
+    message = f"{found[1]}. {found[2]}" if found else message
+    return message if message.endswith("?") else f"{message}."
 
 
 def _tell(error: BaseException, *, traces: bool) -> int:

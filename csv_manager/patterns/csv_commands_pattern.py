@@ -37,10 +37,18 @@ class CsvCommandsPattern(GwCommandsPattern):
 
     @staticmethod
     def answer(
-        rows: Iterable[Mapping[str, Any]], columns: Sequence[str], form: str = "table", *, empty: str = ""
+        rows: Iterable[Mapping[str, Any]],
+        columns: Sequence[str],
+        form: str = "table",
+        *,
+        empty: str = "",
+        spare: Sequence[str] = (),
     ) -> None:
-        """Write rows to stdout as a table, json, jsonl or csv; `empty` is said if a table has none."""
-        output.emit(rows, columns, form, empty=empty)
+        """Write rows to stdout as a table, json, jsonl or csv; `empty` is said if a table has none.
+
+        The columns `spare` are left out of a table, in that order, if the terminal is too narrow for all.
+        """
+        output.emit(rows, columns, form, empty=empty, spare=spare)
 
     @staticmethod
     def answer_one(row: Mapping[str, Any]) -> None:
@@ -79,7 +87,20 @@ class CsvCommandsPattern(GwCommandsPattern):
 
 def path_argument(*, required: bool = True, name: str = "csv_file") -> click.Argument:
     """PATH…: files, folders, globs or names of watchers."""
-    return click.Argument([name], nargs=-1, required=required, metavar="PATH..." if required else "[PATH]...")
+    metavar = "PATH..." if required else "[PATH]..."
+    return click.Argument([name], nargs=-1, required=required, metavar=metavar, callback=_refuse_empty)
+
+
+def one_path_argument(name: str = "csv_file", metavar: str = "PATH") -> click.Argument:
+    """PATH: one file, or the name of its watcher."""
+    return click.Argument([name], metavar=metavar, callback=_refuse_empty)
+
+
+def _refuse_empty(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+    """A path, unless it is an empty text, which the working folder would be taken for."""
+    if "" in each(value):
+        raise click.BadParameter("it is empty; name a file.")
+    return value
 
 
 def format_option(*formats: str) -> click.Option:

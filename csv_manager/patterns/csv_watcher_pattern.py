@@ -1,44 +1,14 @@
-"""Watching CSV files from a plugin: `self.csv_watcher`, and `app.csv_watcher` over all plugins."""
+"""Watching CSV files from a plugin: `self.csv_watcher`."""
 
-import logging
-import os
-import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from groundwork.patterns import GwThreadsPattern
-from groundwork.util import gw_get
 
-from csv_manager.core.errors import OptionError, PluginError, TornReadError, WatcherExistsError
 from csv_manager.core.model import WatcherOptions
-from csv_manager.core.paths import identity, select
 from csv_manager.core.retention import Retention
-from csv_manager.framework import signals
 from csv_manager.framework.app import prepare, settings_of
-from csv_manager.framework.errors import translating
-
-log = logging.getLogger("csv_manager.watcher")
-
-_TORN_READS = 5
-_SIGNALS = {
-    "csv_watcher_change": "A version was recorded: csv_file, new_rows, missing_rows, change_set, version.",
-    "csv_version_held": "A version was held: csv_file, version, reason.",
-    "csv_watcher_state": "A file's state changed: csv_file, state, reason.",
-    "csv_target_synced": "A target moved to a version: csv_file, version, target.",
-}
-
-
-def _translated(function: Callable[..., object], what: str) -> Callable[..., object]:
-    """The function, with groundwork's errors, which no `except Exception` stops, as ours."""
-
-    def call(*arguments: Any) -> object:
-        with translating(what):
-            try:
-                return function(*arguments)
-            except SystemExit as stop:  # it would end the thread that tells all the others
-                raise PluginError(f"{what} called sys.exit({stop.code!r}).") from stop
-
-    return call
+from csv_manager.patterns.csv_watcher_application import CsvWatcher, CsvWatcherApplication, translated
 
 
 class CsvWatcherPattern(GwThreadsPattern):
@@ -81,7 +51,7 @@ class CsvWatcherPlugin:
         interval: float = 10,
         description: str = "",
         options: WatcherOptions | None = None,
-    ) -> "CsvWatcher":
+    ) -> CsvWatcher:
         """A watcher for a file; it watches once its `run` is called. `interval` is in seconds.
 
         Raises `WatcherExistsError` if the file is registered already, `OptionError` for an interval of 0 or less.
@@ -200,222 +170,7 @@ class CsvWatcherPlugin:
 
     def each_tick(self, function: Callable[[], object]) -> None:
         """Call `function()` about twice a second and after each recording, while files are watched."""
-        self._app.runtime.ticks.append(_translated(function, f"{self._plugin.name}, twice a second"))
+        self._app.runtime.ticks.append(translated(function, f"{self._plugin.name}, twice a second"))
 
     def _deactivate(self, _plugin: Any, **_: Any) -> None:
         self._app.forget(self._plugin)
-
-
-class CsvWatcher:
-    """One registered watcher; `csv_file` is the file's resolved absolute path, `interval` is in seconds."""
-
-    def __init__(
-        self, csv_file: str, options: WatcherOptions, description: str, plugin: Any, app: "CsvWatcherApplication"
-    ) -> None:
-        self.csv_file = csv_file
-        self.options = options
-        self.description = description
-        self.plugin = plugin
-        self.wanted = False
-        self._app = app
-
-    @property
-    def interval(self) -> float:
-        """Seconds between two checks, the safety net under file events."""
-        return self.options.interval
-
-    @property
-    def running(self) -> bool:
-        """Whether the file is being watched now."""
-        return self.wanted and self._app.running
-
-    def run(self) -> None:
-        """Watch the file from now on; under CSV_MANAGER_APP, once every plugin is active."""
-        self.wanted = True
-        self._app.run(self)
-
-    def stop(self) -> None:
-        """Watch the file no longer."""
-        self.wanted = False
-        self._app.runtime.unwatch(self.csv_file)
-
-
-class CsvWatcherApplication:
-    """`app.csv_watcher`: the watchers of every plugin, the store, and what runs while files are watched.
-
-    In a bare groundwork App a watcher watches as soon as it is run. Under CSV_MANAGER_APP watching starts when every
-    plugin is active, and for a command line only when the command asks for it.
-    """
-
-    def __init__(self, app: Any) -> None:
-        from csv_manager.pipeline.runtime import Defaults, Runtime
-
-        self._app = app
-        self._watchers: dict[str, CsvWatcher] = {}
-        self._only: frozenset[str] = frozenset()
-        self._store: Any = None
-        self._opening = threading.Lock()
-        settings = settings_of(app)
-        self.runtime = Runtime(
-            lambda: self.store,
-            Defaults(settle=settings["CSV_SETTLE"], max_wait=settings["CSV_MAX_WAIT"]),
-            on_version=self._tell_version,
-            on_state=self._tell_state,
-        )
-        signals.own(app, _SIGNALS)
-        if getattr(app, "csv_watching", False):
-            app.signals.connect(
-                "csv_watcher_start", "plugin_activate_post", self._start_when_complete, app, "Starts watching"
-            )
-
-    @property
-    def store(self) -> Any:
-        """The store, opened when it is first asked for. Raises `StoreError`."""
-        with self._opening:
-            if self._store is None:
-                from csv_manager.pipeline.store import Store
-
-                self._store = Store.of(settings_of(self._app))
-            return self._store
-
-    @property
-    def running(self) -> bool:
-        """Whether files are being watched."""
-        return self.runtime.running
-
-    @property
-    def embedded(self) -> bool:
-        """Whether this app watches by itself: not on a command line, where a command decides."""
-        return bool(getattr(self._app, "csv_watching", True))
-
-    def start(self, only: Collection[str] = ()) -> None:
-        """Start watching every watcher that was run, or, of them, `only` these files."""
-        self._only = frozenset(only)
-        self.runtime.tick()
-        for path in list(self.runtime.watched):
-            if self._only and path not in self._only:
-                self.runtime.unwatch(path)
-        self.runtime.start()
-
-    def stop(self) -> None:
-        """Stop watching; what was not finished is done at the next start."""
-        self.runtime.stop()
-
-    def close(self) -> None:
-        """Let go of the store."""
-        with self._opening:
-            if self._store is not None:
-                self._store.close()
-                self._store = None
-
-    def register(
-        self,
-        csv_file: str,
-        interval: float = 10,
-        description: str = "",
-        plugin: Any = None,
-        options: WatcherOptions | None = None,
-    ) -> CsvWatcher:
-        """A watcher for a file on behalf of a plugin, or of the app. Raises `WatcherExistsError`, `OptionError`."""
-        path = identity(str(csv_file))
-        if path in self._watchers:
-            owner = self._watchers[path].plugin.name
-            raise WatcherExistsError(f"{path} is registered by {owner} already.")
-        if interval is None:
-            raise OptionError("--interval must be more than 0 seconds.")
-        watcher = CsvWatcher(path, options or WatcherOptions(interval=interval), description, plugin or self._app, self)
-        self._watchers[path] = watcher
-        return watcher
-
-    def unregister(self, csv_file: str, plugin: Any = None) -> None:
-        """Stop and forget a file's watcher; of another plugin's, nothing happens."""
-        watcher = self.get(csv_file, plugin)
-        if watcher is not None:
-            watcher.stop()
-            self._watchers.pop(watcher.csv_file, None)  # the service may have seen that it is gone
-
-    def get(self, csv_file: str | None = None, plugin: Any = None) -> Any:
-        """The watcher of a file or None; without a file, a dictionary of all, or of all of a plugin."""
-        return gw_get(dict(self._watchers), None if csv_file is None else identity(str(csv_file)), plugin)
-
-    def run(self, watcher: CsvWatcher) -> None:
-        """Watch a file now, or as soon as watching starts."""
-        if self._only and watcher.csv_file not in self._only:
-            return
-        self.runtime.watch(watcher.csv_file, watcher.options)
-        if not self.running and not hasattr(self._app, "csv_watching"):
-            self.runtime.start()
-
-    def known(self, paths: Sequence[str]) -> list[str]:
-        """The known files that paths, globs, folders or names of watchers stand for. Raises `PathNotFoundError`."""
-        stored = self.store.catalog.watchers.all()
-        names = {watcher.options.name: watcher.csv_file for watcher in stored if watcher.options.name}
-        files = [
-            *(watcher.csv_file for watcher in stored),
-            *self.store.catalog.history.files(),
-            *self._watchers,
-        ]
-        return select([names.get(path, path) for path in paths], dict.fromkeys(files))
-
-    def add(self, csv_file: str, options: WatcherOptions, *, missing_ok: bool = False) -> Any:
-        """See `CsvWatcherPlugin.add`."""
-        path = identity(csv_file)
-        if missing_ok and not os.path.exists(path):
-            self.store.catalog.history.add_watcher(path, options, None)
-            return None
-        for attempt in range(_TORN_READS):
-            self.runtime.wait_settled(path, options)
-            try:
-                self.runtime.record(path, options, cause="add", store_watcher=True)
-                break
-            except TornReadError:
-                if attempt == _TORN_READS - 1:
-                    raise
-        self.runtime.deliver()
-        return self.store.file(path).latest()
-
-    def on_change(self, name: str, function: Callable[[Any], object], files: str, plugin: Any, replay: bool) -> None:
-        """Add a receiver with a watermark. Raises `OptionError` for a name that is taken."""
-        from csv_manager.pipeline.delivery import Receiver
-
-        if name in self.runtime.delivery.names():
-            raise OptionError(f"A receiver {name} exists already; give this one another name.")
-        told = _translated(function, f"Receiver {name}")
-        self.runtime.delivery.add(Receiver(name=name, function=told, files=files, replay=replay))
-        self._receivers_of(plugin).append(name)
-
-    def forget(self, plugin: Any) -> None:
-        """Stop a plugin's watchers and receivers."""
-        for path in list(self.get(plugin=plugin)):
-            self.unregister(path, plugin)
-        for name in self._receivers_of(plugin):
-            self.runtime.delivery.remove(name)
-
-    def _receivers_of(self, plugin: Any) -> list[str]:
-        names: list[str] = plugin.__dict__.setdefault("_csv_receivers", [])
-        return names
-
-    def _start_when_complete(self, _plugin: Any, **_: Any) -> None:
-        plugins = self._app.plugins
-        if not self.running and all(plugins.exist(name) and plugins.get(name).active for name in self._app.csv_plugins):
-            self.start()
-
-    def _tell_version(self, change: Any) -> None:
-        if change.status == "held":
-            return
-        signals.send(
-            self._app,
-            "csv_watcher_change",
-            csv_file=change.csv_file,
-            new_rows=change.change_set.new_rows,
-            missing_rows=change.change_set.missing_rows,
-            change_set=change.change_set,
-            version=change.version,
-        )
-
-    def _tell_state(self, path: str, state: str, reason: str | None) -> None:
-        if state == "held":
-            file = self.store.find(path)
-            version = file.record.latest if file else None
-            signals.send(self._app, "csv_version_held", csv_file=path, version=version, reason=reason)
-        signals.send(self._app, "csv_watcher_state", csv_file=path, state=state, reason=reason)

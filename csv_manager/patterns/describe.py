@@ -3,10 +3,7 @@
 import itertools
 import os
 import shlex
-import shutil
-import sys
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -14,6 +11,8 @@ import click
 from csv_manager.core.model import EXTRA, ColumnChange, RowChange
 from csv_manager.patterns.csv_commands_pattern import option
 from csv_manager.patterns.output import local_time, one_line, styled
+from csv_manager.patterns.terminal import line_width, text_width
+from csv_manager.patterns.unchanged import OTHERWISE, ways
 
 if TYPE_CHECKING:  # what compares is loaded by the commands that do
     from csv_manager.core.changes import ChangeSet
@@ -21,6 +20,7 @@ if TYPE_CHECKING:  # what compares is loaded by the commands that do
 
 _SIGNS = {"insert": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
 _LONGEST = 60
+_UNCHANGED = ColumnChange()
 #: The fields of a row change, in the order of a table.
 CHANGE_COLUMNS = ("csv_file", "version", "seq", "op", "key", "before", "after", "line")
 #: So many rows stand in common columns, if these are not wider than a terminal, or than this where there is none.
@@ -39,10 +39,10 @@ def hint(comparison: "Comparison") -> str | None:
     suggested = suggest_key(comparison.old, comparison.new, comparison.change_set)
     if suggested is None:
         return None
-    key, updates = suggested
-    options = one_line(" ".join(f"--key {shlex.quote(column)}" for column in key))
-    most = "most" if updates is None else f"{updates:,}"
-    return f"Hint: {options} would tell {most} of these changes as updates."
+    options = one_line(" ".join(f"--key {shlex.quote(column)}" for column in suggested.key))
+    most = "most" if suggested.updates is None else f"{suggested.updates:,}"
+    if_unique = "" if suggested.is_proven else ", if it is unique in all rows,"
+    return f"Hint: {options}{if_unique} would tell {most} of these changes as updates."
 
 
 def short_path(path: str) -> str:
@@ -51,23 +51,35 @@ def short_path(path: str) -> str:
     return one_line(path if relative.startswith("..") else relative)
 
 
-def version_line(path: str, version: Any, counts: Iterable[int], columns: ColumnChange, rows: int | None) -> str:
-    """One line for one version: when, which file, which number, what happened to its rows and columns."""
+def version_line(
+    path: str, version: Any, counts: Iterable[int], columns: ColumnChange, rows: int | None, written: Sequence[str] = ()
+) -> str:
+    """One line for one version: when, which file, which number, what happened to its rows and columns.
+
+    `written` says how else it is written, if neither a row nor a column changed.
+    """
     if version.status == "held":
         told = styled("held", fg="red") + ": " + one_line(version.findings[0].message.removeprefix(f"{path}: "))
     else:
         told = " ".join(_counts(counts))
         told += f"  {rows:,} row{'' if rows == 1 else 's'}" if rows is not None else ""
         told += f"  {one_line(columns.describe())}" if columns else ""
+        told += f"  {one_line('; '.join(written))}" if written else ""
     return f"{local_time(version.created)}  {short_path(path)}  version {version.number}  {told}"
 
 
-def row_lines(changes: Iterable[RowChange], *, limit: int = 0, total: int = 0) -> Iterator[str]:
-    """One line for each row change, at most `limit` (0: all) of `total`, in columns where they are not too wide."""
+def row_lines(
+    changes: Iterable[RowChange], columns: ColumnChange = _UNCHANGED, *, limit: int = 0, total: int = 0
+) -> Iterator[str]:
+    """One line for each row change, at most `limit` (0: all) of `total`, in columns where they are not too wide.
+
+    `columns` is what happened to the columns between what was before and after.
+    """
     shown = iter(changes)
+    names = {now: was for was, now in columns.renamed.items()}
     left = limit or None
     while group := list(itertools.islice(shown, _GROUP if left is None else min(left, _GROUP))):
-        yield from _grid([_pieces(change) for change in group])
+        yield from _grid([_pieces(change, names) for change in group])
         left = None if left is None else left - len(group)
         if left == 0:
             break
@@ -75,16 +87,17 @@ def row_lines(changes: Iterable[RowChange], *, limit: int = 0, total: int = 0) -
         yield f"  … and {total - limit:,} more"
 
 
-def comparison_lines(comparison: "Comparison", *, limit: int) -> Iterator[str]:
-    """The row changes of a comparison, their summary, and how else the rows are written if none of them changed."""
-    from csv_manager.core.rewriting import rewriting
+def comparison_lines(comparison: "Comparison", *, limit: int, is_whole: bool = True) -> Iterator[str]:
+    """The row changes of a comparison, their summary, and how else the rows are written if none of them changed.
 
+    `is_whole` if no column was left out of the comparison.
+    """
     changes = comparison.change_set
-    yield from row_lines(changes.unnumbered(), limit=limit, total=sum(changes.counts))
+    yield from row_lines(changes.unnumbered(), changes.columns, limit=limit, total=sum(changes.counts))
     yield summary_line(changes)
     if not any(changes.counts):
-        for told in rewriting(comparison.old, comparison.new):
-            yield f"written in another way: {told}"
+        for told in ways(comparison, is_whole=is_whole):
+            yield told if told == OTHERWISE else f"{OTHERWISE}: {told}"
 
 
 def summary_line(change_set: "ChangeSet") -> str:
@@ -105,8 +118,11 @@ class _Piece(NamedTuple):
     styled: str
 
 
-def _pieces(change: RowChange) -> list[_Piece]:
-    """A row change: its sign, its key, and its cells or, of an update, those that changed."""
+def _pieces(change: RowChange, names: Mapping[str, str]) -> list[_Piece]:
+    """A row change: its sign, its key, and its cells or, of an update, those that changed.
+
+    `names` are the names that renamed columns had before.
+    """
     sign, colour = _SIGNS[change.op]
     # An update tells other columns than an insert or a delete does.
     pieces = [_Piece(("sign", "update" if change.op == "update" else "row"), sign, styled(sign, fg=colour))]
@@ -114,7 +130,7 @@ def _pieces(change: RowChange) -> list[_Piece]:
         row = change.after if change.before is None else change.before
         return pieces + [_Piece(("cell", name), text, styled(text, fg=colour)) for name, text in _cells(row)]
     pieces += [_Piece(("cell", name), text, styled(text, fg=colour)) for name, text in _cells(change.key)]
-    for name, was, value in _updated(change.before, change.after):
+    for name, was, value in _updated(change.before, change.after, names):
         told = one_line(name), _cell(was), _cell(value)
         marked = f"{told[0]} {styled(told[1], fg='red')} → {styled(told[2], fg='green')}"
         pieces.append(_Piece(("change", name), "{} {} → {}".format(*told), marked))
@@ -127,29 +143,17 @@ def _grid(lines: list[list[_Piece]]) -> Iterator[str]:
     for sign, *pieces in lines:
         column = widths.setdefault(sign.slot, {})
         for piece in pieces:
-            column[piece.slot] = max(column.get(piece.slot, 0), _width(piece.text))
-    aligned = {slot for slot, column in widths.items() if sum(column.values()) + 2 * len(column) + 4 <= _line_width()}
+            column[piece.slot] = max(column.get(piece.slot, 0), text_width(piece.text))
+    room = line_width(_PLAIN_WIDTH) or _PLAIN_WIDTH
+    aligned = {slot for slot, column in widths.items() if sum(column.values()) + 2 * len(column) + 4 <= room}
     for sign, *pieces in lines:
         told = {piece.slot: piece for piece in pieces}
         padded = (
-            told[slot].styled + " " * (width - _width(told[slot].text)) if slot in told else " " * width
+            told[slot].styled + " " * (width - text_width(told[slot].text)) if slot in told else " " * width
             for slot, width in widths[sign.slot].items()
         )
         parts = padded if sign.slot in aligned else (piece.styled for piece in pieces)
         yield f"  {sign.styled} {'  '.join(parts)}".rstrip()
-
-
-def _width(text: str) -> int:
-    """The columns of a terminal that a text takes."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(mark) else 2 if unicodedata.east_asian_width(mark) in "WF" else 1 for mark in text
-    )
-
-
-def _line_width() -> int:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _PLAIN_WIDTH
 
 
 def _counts(counts: Iterable[int]) -> Iterator[str]:
@@ -159,11 +163,13 @@ def _counts(counts: Iterable[int]) -> Iterator[str]:
         yield styled(f"{sign}{count:,}", fg=colour if count else None)
 
 
-def _updated(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def _updated(
+    before: Mapping[str, Any], after: Mapping[str, Any], names: Mapping[str, str]
+) -> Iterator[tuple[str, Any, Any]]:
     """The cells that changed: name, before, after."""
     for name, value in after.items():
         absent = None if name == EXTRA else ""
-        was = before.get(name, absent if value else value)
+        was = before.get(names.get(name, name), absent if value else value)
         if was != value:
             yield name, was, value
 

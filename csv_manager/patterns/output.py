@@ -10,13 +10,22 @@ from typing import Any
 
 import click
 
+from csv_manager.core.errors import OptionError
+from csv_manager.patterns.tables import table_lines
+from csv_manager.patterns.terminal import is_unicode, line_width, written_as_it_is
+
 FORMATS = ("table", "json", "jsonl", "csv")
 
 
-def emit(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], form: str, *, empty: str = "") -> None:
-    """Write one object a row to stdout; `empty` is what a table without rows says, on stderr."""
+def emit(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], form: str, *, empty: str = "", spare: Sequence[str] = ()
+) -> None:
+    """Write one object a row to stdout; `empty` is what a table without rows says, on stderr.
+
+    The columns `spare` are left out of a table, in that order, if the terminal is too narrow for all.
+    """
     if form == "table":
-        _table([[_cell(row.get(column)) for column in columns] for row in rows], columns, empty)
+        _write_table([[_cell(row.get(column)) for column in columns] for row in rows], columns, empty, spare)
     elif form == "jsonl":
         for row in rows:
             click.echo(to_json(row))
@@ -27,10 +36,7 @@ def emit(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], form: str, *
             first = False
         click.echo("[]" if first else "\n]")
     else:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
-        for row in rows:
-            writer.writerow([_plain(row.get(column)) for column in columns])
+        _write_csv(rows, columns)
 
 
 def emit_one(row: Mapping[str, Any]) -> None:
@@ -42,7 +48,7 @@ def emit_one(row: Mapping[str, Any]) -> None:
 
 def to_json(row: Mapping[str, Any]) -> str:
     """One object on one line; times are ISO-8601 in UTC."""
-    return json.dumps(row, ensure_ascii=False, default=_jsonable)
+    return (_JSON if is_unicode(sys.stdout) else _ASCII_JSON).encode(row)
 
 
 def styled(text: str, **style: Any) -> str:
@@ -68,12 +74,31 @@ def _jsonable(value: Any) -> Any:
     return str(value)
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, default=_jsonable)
+_ASCII_JSON = json.JSONEncoder(default=_jsonable)
+
+
+def _write_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    try:
+        with written_as_it_is(sys.stdout):
+            writer.writerow(columns)
+            for row in rows:
+                writer.writerow([_plain(row.get(column)) for column in columns])
+    except UnicodeEncodeError as error:
+        lacking = error.object[error.start]
+        raise OptionError(
+            f"--format csv cannot be written in {sys.stdout.encoding}, which lacks {lacking!a}; --format json can, "
+            "and with PYTHONIOENCODING=utf-8 csv can too."
+        ) from None
+
+
 def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (str, int)):
+        return value
     if isinstance(value, dt.datetime):
         return _jsonable(value)
-    if isinstance(value, (dict, list, tuple)):
-        return json.dumps(value, ensure_ascii=False, default=_jsonable)
-    return value
+    return _JSON.encode(value) if isinstance(value, (dict, list, tuple)) else value
 
 
 def _cell(value: Any) -> str:
@@ -88,25 +113,11 @@ def _cell(value: Any) -> str:
     return one_line(str(value))
 
 
-def _table(rows: list[list[str]], columns: Sequence[str], empty: str) -> None:
+def _write_table(rows: list[list[str]], columns: Sequence[str], empty: str, spare: Sequence[str]) -> None:
     if not rows:
         if empty:
             click.echo(empty, err=True)
         return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    terminal = sys.stdout.isatty()
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
     # What is not read on a screen is not cut to one.
-    console = Console(file=sys.stdout, width=None if terminal else 10_000, highlight=False)
-    for line in console.render_lines(table, console.options, pad=False) if not terminal else ():
-        click.echo("".join(segment.text for segment in line).rstrip())
-    if terminal:
-        console.print(table)
+    for number, line in enumerate(table_lines(rows, columns, line_width(), spare)):
+        click.echo(line if number else styled(line, bold=True))

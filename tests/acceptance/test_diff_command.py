@@ -54,6 +54,31 @@ def test_with_a_key_updates_are_told(files: "Cli") -> None:
     assert lines(files, "old.csv", "new.csv", "-k", "id", "-k", "fruit")[-1] == SUMMARY
 
 
+def test_a_cell_of_a_renamed_column_is_told_with_what_it_was(cli: "Cli") -> None:
+    cli.write("old.csv", "id,n,v\n1,a,x\n2,b,y\n3,c,z\n")
+    cli.write("new.csv", "id,name,v\n1,a,x\n2,q,y\n3,c,z\n")
+    told = lines(cli, "old.csv", "new.csv", "--key", "id")
+    assert told == ["  ~ id=2  name b → q", "+0 ~1 -0  columns renamed: n to name"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        OLD.rstrip("\n"),
+        OLD.replace("\n2,", "\n\n2,"),
+        OLD.replace("pear", '"pear"'),
+        OLD.replace("pear", '"pear"') + "\n",
+    ],
+    ids=["no line end", "a blank line", "quotes", "both"],
+)
+def test_where_only_the_bytes_differ_that_is_told(cli: "Cli", content: str) -> None:
+    cli.write("old.csv", OLD)
+    cli.write("new.csv", content)
+    assert lines(cli, "old.csv", "new.csv", code=0) == ["no row differs", "written in another way"]
+    assert lines(cli, "old.csv", "new.csv", "--key", "id", code=0) == ["no row differs", "written in another way"]
+    assert lines(cli, "old.csv", "new.csv", "--ignore", "price", code=0) == ["no row differs"]
+
+
 def test_where_no_row_differs_the_exit_code_is_0(files: "Cli") -> None:
     assert lines(files, "old.csv", "old.csv", code=0) == ["no row differs"]
     assert files.run("csv_diff", "old.csv", "old.csv").stderr == b""

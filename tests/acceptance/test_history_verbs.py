@@ -1,8 +1,10 @@
 """csv_history_diff, restore, blame, prune, verify, and list --where: asking a history, and going back in it."""
 
+import contextlib
 import json
 import os
 import random
+import sqlite3
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +82,9 @@ def test_a_row_has_a_biography(history: "Cli") -> None:
     table = history("csv_history_list", "data.csv", "--where", "id=1", "--where", "v=X").splitlines()
     assert [line.strip() for line in table[1:]] == ["~ id=1  v x → X"]
     assert history.json("csv_history_list", "data.csv", "--where", "id=77") == []
+    unseen = "No version touched a row with these cells.\n"
+    assert history.notes("csv_history_list", "data.csv", "--where", "id=77") == unseen
+    assert history.notes("csv_history_list", "data.csv", "--where", "id=2") == ""
     assert "no column 'no'" in history.refused("csv_history_list", "data.csv", "--where", "no=1")
     assert "COLUMN=VALUE" in history.refused("csv_history_list", "data.csv", "--where", "id")
 
@@ -91,6 +96,17 @@ def test_each_row_is_told_with_the_version_that_set_it(cli: "Cli", options: tupl
     assert [(row["row"]["id"], row["version"], row["line"]) for row in told] == [("1", 2, 2), ("2", 4, 3), ("3", 3, 4)]
     (one,) = cli.json("csv_history_blame", "data.csv", "--where", "v=z")
     assert (one["row"], one["version"], one["cause"]) == ({"id": "3", "v": "z"}, 3, "change")
+
+
+def test_blame_shows_some_rows_and_counts_the_others(cli: "Cli") -> None:
+    record(cli, "id\n" + "".join(f"{number}\n" for number in range(60)), options=())
+    lines = cli("csv_history_blame", "data.csv").splitlines()
+    assert len(lines) == 2 + 50 + 1
+    assert lines[-1] == "… and 10 more"
+    assert len(cli("csv_history_blame", "data.csv", "--limit", "0").splitlines()) == 2 + 60
+    assert cli("csv_history_blame", "data.csv", "--limit", "59").endswith("… and 1 more\n")
+    assert len(cli.json("csv_history_blame", "data.csv", "--limit", "1")) == 60
+    assert cli.notes("csv_history_blame", "data.csv", "--where", "id=99") == "No row has these cells.\n"
 
 
 def test_equal_rows_are_set_one_by_one(cli: "Cli") -> None:
@@ -111,6 +127,16 @@ def test_blame_follows_columns_that_came_and_were_renamed(cli: "Cli") -> None:
     assert [row["version"] for row in cli.json("csv_history_blame", "data.csv")] == [1, 1, 2]
 
 
+def test_a_cell_of_a_renamed_column_is_told_with_what_it_was_by_every_command(cli: "Cli") -> None:
+    record(cli, "id,n,v\n1,a,x\n2,b,y\n3,c,z\n")
+    cli.write("data.csv", "id,name,v\n1,a,x\n2,q,y\n3,c,z\n")
+    change = "  ~ id=2  name b → q"
+    assert change in cli("csv_watch", "--once", "--rows").splitlines()
+    assert change in cli("csv_history_show", "data.csv").splitlines()
+    assert change in cli("csv_history_diff", "data.csv").splitlines()
+    assert change in cli("csv_history_list", "data.csv", "--where", "id=2").splitlines()
+
+
 def test_a_version_is_put_back_and_is_the_next_version(history: "Cli") -> None:
     path = history.folder / "data.csv"
     path.chmod(0o640)
@@ -128,19 +154,101 @@ def test_a_version_is_put_back_and_is_the_next_version(history: "Cli") -> None:
 
 def test_a_file_that_is_gone_is_restored(history: "Cli") -> None:
     (history.folder / "data.csv").unlink()
-    assert "it is version" not in history("csv_history_restore", "data.csv", "head", "--yes")
+    said = history("csv_history_restore", "data.csv", "head")
+    assert said == "Put back version 4 of data.csv, which was missing.\n"
     assert (history.folder / "data.csv").read_text() == CONTENTS[3]
+    assert history("csv_history_restore", "data.csv", "head") == "data.csv holds version 4 already.\n"
 
 
-def test_restoring_asks_and_can_be_tried(history: "Cli") -> None:
+def test_restoring_does_not_ask_and_can_be_tried(history: "Cli") -> None:
     before = history.content()
     assert "Would put back version 1" in history("csv_history_restore", "data.csv", "1", "--dry-run")
-    assert "nobody answered; --yes" in history.notes("csv_history_restore", "data.csv", "1", code=2)
-    history("csv_history_restore", "data.csv", "1", code=1, stdin="n\n")
+    assert "name a recorded version" in history.refused("csv_history_restore", "data.csv", "file")
     assert (history.folder / "data.csv").read_text() == CONTENTS[3]
     assert history.content() == before
-    history("csv_history_restore", "data.csv", "1", stdin="y\n")
+    history("csv_history_restore", "data.csv", "1")
     assert (history.folder / "data.csv").read_text() == CONTENTS[0]
+
+
+def test_a_held_version_that_is_restored_is_told_to_be_held(cli: "Cli") -> None:
+    record(cli, CONTENTS[0])
+    cli.write("data.csv", "id,v\n1,a\n1,b\n")
+    cli("csv_watch", "--once", code=1)
+    held = "data.csv holds version 2 already; it is held.\n"
+    assert cli("csv_history_restore", "data.csv", "2") == held
+    cli("csv_history_restore", "data.csv", "1")
+    told = "Put back version 2 of data.csv; it is version 4 now; it is held.\n"
+    assert cli("csv_history_restore", "data.csv", "2") == told
+    (cli.folder / "data.csv").unlink()
+    told = "Put back version 4 of data.csv, which was missing; it is held.\n"
+    assert cli("csv_history_restore", "data.csv", "4") == told
+
+
+def test_what_is_on_the_disk_stands_wherever_a_version_does(history: "Cli") -> None:
+    history.write("data.csv", CONTENTS[3] + "4,new\n")
+    assert history("csv_history_show", "data.csv", "file").splitlines() == ["  + id=4  v=new", "+1 ~0 -0"]
+    (change,) = history.json("csv_history_show", "data.csv", "file")
+    assert (change["op"], change["version"]) == ("insert", None)
+    assert history.export("data.csv", "file").decode() == CONTENTS[3] + "4,new\n"
+    history("csv_history_export", "data.csv", "File", "-o", "copy.csv")
+    assert (history.folder / "copy.csv").read_text() == CONTENTS[3] + "4,new\n"
+    (history.folder / "data.csv").unlink()
+    for command in ("csv_history_show", "csv_history_export"):
+        assert "no such file" in history.refused(command, "data.csv", "file")
+    (history.folder / "data.csv").mkdir()
+    for command in ("csv_history_show", "csv_history_export"):
+        assert "a folder, no regular file" in history.refused(command, "data.csv", "file")
+
+
+def test_the_changes_between_two_versions_are_those_of_the_second_one(history: "Cli") -> None:
+    def versions(*which: str) -> set[int | None]:
+        return {change["version"] for change in history.json("csv_history_diff", "data.csv", *which)}
+
+    assert (versions("1", "3"), versions("4", "1"), versions()) == ({3}, {1}, {4})
+    history.write("data.csv", CONTENTS[0])
+    assert (versions("head", "file"), versions("file", "head")) == ({None}, {4})
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("id,v\n2,y\n1,x\n", "rows reordered"),
+        ("id,v\r\n1,x\r\n2,y\r\n", "line ends: LF → CRLF"),
+        ("v;id\nx;1\ny;2\n", "delimiter: ',' → ';'; columns: id, v → v, id"),
+        ('id,v\n1,"x"\n2,y\n', "written in another way"),
+        ("id,v\n1,x\n\n2,y", "written in another way"),
+    ],
+    ids=["reordered", "line ends", "delimiter", "quotes", "blank line"],
+)
+def test_a_version_without_a_change_says_how_else_it_is_written(cli: "Cli", content: str, told: str) -> None:
+    record(cli, CONTENTS[0])
+    cli.write("data.csv", content)
+    assert cli("csv_watch", "--once").rstrip("\n").endswith(f"  version 2  +0 ~0 -0  2 rows  {told}")
+    assert cli("csv_history_show", "data.csv").rstrip("\n").endswith(f"  version 2  +0 ~0 -0  2 rows  {told}")
+
+
+def test_a_version_whose_bytes_are_those_of_the_head_says_so(cli: "Cli") -> None:
+    record(cli, CONTENTS[0])
+    cli.write("data.csv", "id,v\n1,a\n1,b\n")
+    cli("csv_watch", "--once", code=1)
+    cli.write("data.csv", CONTENTS[0])
+    assert cli("csv_watch", "--once").endswith("  version 3  +0 ~0 -0  2 rows  the bytes of version 1\n")
+    cli("csv_history_prune", "data.csv", "--keep", "1", "--yes")
+    assert cli("csv_history_show", "data.csv").endswith("  version 3  +0 ~0 -0  2 rows\n")
+
+
+def test_of_a_large_version_the_csv_format_is_told(cli: "Cli") -> None:
+    line = b"1" * 1023
+    record(cli, b"v\n" + (line + b"\n") * (1 << 16), options=("--no-header", "--delimiter", ","))
+    cli.write("data.csv", b"v\r\n" + (line + b"\r\n") * (1 << 16))
+    assert cli("csv_watch", "--once").endswith("  +0 ~0 -0  65,537 rows  written in another way\n")
+
+
+def test_a_version_in_which_only_an_ignored_column_changed_says_nothing_else(cli: "Cli") -> None:
+    record(cli, CONTENTS[0], options=("--key", "id", "--ignore", "v"))
+    cli.write("data.csv", CONTENTS[1])
+    assert cli("csv_watch", "--once").endswith("  version 2  +0 ~0 -0  2 rows\n")
+    assert cli("csv_history_diff", "data.csv") == "no row differs\n"
 
 
 def test_pruned_versions_are_forgotten_and_the_others_stay(history: "Cli") -> None:
@@ -155,6 +263,16 @@ def test_pruned_versions_are_forgotten_and_the_others_stay(history: "Cli") -> No
     assert [row["version"] for row in history.json("csv_history_blame", "data.csv")] == [None, 4, 3]
     assert history("csv_history_verify") == ""
     assert "nothing to forget" in history("csv_history_prune", "data.csv", "--keep", "2", "--yes")
+
+
+def test_what_was_pruned_is_told_where_it_would_be_missed(history: "Cli") -> None:
+    history("csv_history_prune", "data.csv", "--keep", "2", "--yes")
+    told = "data.csv: pruned, so not searched: versions 1 to 2.\n"
+    assert history.notes("csv_history_list", "data.csv", "--where", "id=2") == told
+    assert "version 1 was pruned; there are versions 3 to 4" in history.refused("csv_history_show", "data.csv", "1")
+    assert "version 3, the oldest that there is, is of" in history.refused(
+        "csv_history_diff", "data.csv", "2020-01-01", "head"
+    )
 
 
 def test_prune_keeps_what_one_option_keeps(history: "Cli") -> None:
@@ -249,8 +367,8 @@ def test_a_watcher_keeps_what_it_is_told_to_keep(cli: "Cli") -> None:
     record(cli, *CONTENTS, options=("--key", "id", "--keep", "2"))
     assert [version["version"] for version in cli.versions("data.csv")] == [3, 4]
     (told,) = cli.json("csv_watcher_show", "data.csv")
-    assert told["retention"] == {"keep": 2, "within": None, "daily": None, "monthly": None}
-    assert "retention       the last 2\n" in cli("csv_watcher_show", "data.csv")
+    assert told["keep"] == {"last": 2, "within": None, "daily": None, "monthly": None}
+    assert "keep            the last 2\n" in cli("csv_watcher_show", "data.csv")
     cli("csv_watcher_set", "data.csv", "--keep-all")
     cli.write("data.csv", CONTENTS[0])
     cli("csv_watch", "--once")
@@ -259,6 +377,25 @@ def test_a_watcher_keeps_what_it_is_told_to_keep(cli: "Cli") -> None:
     cli("csv_watcher_set", "data.csv", "--keep-monthly", "1")
     assert cli("csv_history_prune", "data.csv", "--yes") == "Forgot 2 versions of data.csv.\n"
     assert "--keep must be 1 or more" in cli.refused("csv_watcher_set", "data.csv", "--keep", "0")
+
+
+def test_a_time_to_keep_that_no_calendar_has_is_refused(cli: "Cli") -> None:
+    cli.write("data.csv", CONTENTS[0])
+    said = ("--keep-within", "99999999d")
+    assert "longer than a hundred years" in cli.refused("csv_watcher_add", "data.csv", *said)
+    cli("csv_watcher_add", "data.csv", "--keep-within", "1d")
+    assert "longer than a hundred years" in cli.refused("csv_watcher_set", "data.csv", *said)
+    assert "longer than a hundred years" in cli.refused("csv_history_prune", "data.csv", *said, "--yes")
+
+
+def test_a_time_to_keep_that_was_stored_before_it_was_refused_ends_no_run(cli: "Cli") -> None:
+    record(cli, CONTENTS[0], options=("--keep-within", "1d"))
+    with contextlib.closing(sqlite3.connect(cli.home / "watcher_db.db")) as store, store:
+        store.execute("UPDATE csv_watchers SET options = replace(options, '86400.0', '8639999913600.0')")
+    cli.write("data.csv", CONTENTS[1])
+    cli("csv_watch", "--once")
+    assert "keep            those of 99,999,999 days\n" in cli("csv_watcher_show", "data.csv")
+    assert cli("csv_history_prune", "data.csv", "--yes") == "data.csv: nothing to forget.\n"
 
 
 def test_watching_without_a_key_hints_at_one_once(cli: "Cli") -> None:

@@ -118,6 +118,7 @@ def test_show_tells_the_format_the_state_and_the_last_versions(cli: "Cli") -> No
     table = cli("csv_watcher_show", "fruit.csv")
     assert "semicolon, utf-8, header" in table
     assert "version 2  +0 ~1 -0  2 rows" in table
+    assert not [line for line in table.splitlines() if line.startswith(("rules", "targets"))]
     [told] = cli.json("csv_watcher_show", "fruit.csv")
     assert (told["state"], told["head"], told["rules"], told["targets"]) == ("ok", 2, [], [])
     assert [version["version"] for version in told["versions"]] == [2, 1]
@@ -141,7 +142,14 @@ def test_set_changes_what_is_given_and_keeps_the_history(cli: "Cli") -> None:
     cli.write("fruit.csv", FRUIT)
     cli("csv_watcher_add", "fruit.csv", "--name", "fruit", "--ignore", "fruit")
     assert cli("csv_watcher_set", "fruit.csv", "--key", "id", "-i", "60", "--ignore", "") == (
-        "Changed fruit.csv: comma, utf-8, header, 3 columns.\n"
+        "Changed fruit.csv: interval 60; key id; no ignore.\n"
+    )
+    assert cli("csv_watcher_set", "fruit.csv", "--keep", "9", "--every", "0.5") == (
+        "Changed fruit.csv: every 0.5; keep the last 9.\n"
+    )
+    assert cli("csv_watcher_set", "fruit.csv", "--every", "0.5") == "Changed fruit.csv: nothing is different.\n"
+    assert cli("csv_watcher_set", "fruit.csv", "--keep-all", "--every", "0") == (
+        "Changed fruit.csv: no every; keep every version.\n"
     )
     [told] = cli.json("csv_watcher_show", "fruit.csv")
     assert (told["key"], told["interval"], told["ignore"], told["name"]) == (["id"], 60, [], "fruit")
@@ -157,7 +165,8 @@ def test_set_changes_what_is_given_and_keeps_the_history(cli: "Cli") -> None:
 def test_set_of_another_delimiter_reads_the_head_anew(cli: "Cli") -> None:
     cli.write("fruit.csv", "a;b,c\n1;2,3\n")
     cli("csv_watcher_add", "fruit.csv", "--delimiter", ",")
-    cli("csv_watcher_set", "fruit.csv", "--delimiter", ";")
+    changed = "Changed fruit.csv: semicolon, utf-8, header, 2 columns.\n"
+    assert cli("csv_watcher_set", "fruit.csv", "--delimiter", ";") == changed
     assert cli.json("csv_watcher_show", "fruit.csv")[0]["columns"] == ["a", "b,c"]
     cli.write("fruit.csv", "a;b,c\n1;2,3\n4;5,6\n")
     cli("csv_watch", "--once")

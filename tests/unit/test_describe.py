@@ -112,6 +112,11 @@ def test_a_cell_that_came_or_went_with_an_update_is_shown() -> None:
     assert list(row_lines([missing])) == ["  ~ id=1  v x → (missing)"]
 
 
+def test_a_cell_of_a_renamed_column_is_told_with_what_it_was() -> None:
+    change_set = diff(table("id,n,v\n1,a,x\n2,b,y\n3,c,z\n"), table("id,name,v\n1,a,x\n2,q,y\n3,c,z\n"), key=["id"])
+    assert list(row_lines(change_set, change_set.columns)) == ["  ~ id=2  name b → q"]
+
+
 def test_a_key_column_that_is_called_as_if_another_one_changed_is_shown() -> None:
     change = updated({"v changed": "k"}, {"v changed": "k", "v": "1"}, {"v changed": "k", "v": "2"})
     assert list(row_lines([change])) == ["  ~ v changed=k  v 1 → 2"]

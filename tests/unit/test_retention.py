@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import math
 
 import pytest
 
@@ -88,6 +89,34 @@ def test_anything_else_is_no_duration(text: str) -> None:
         parse_duration(text)
 
 
+@pytest.mark.parametrize("text", ["36526d", "99999999d", "9" * 5000 + "w"])
+def test_a_duration_of_more_than_a_hundred_years_is_refused(text: str) -> None:
+    assert parse_duration("36525d") == parse_duration("00876600h") == 36525 * 86400
+    with pytest.raises(OptionError, match="longer than a hundred years"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize("seconds", [1e12, 1e300, math.inf])
+def test_a_time_that_no_calendar_has_keeps_every_version(seconds: float) -> None:
+    assert Retention(within=seconds).kept(VERSIONS, NOW) == {1, 2, 3, 4, 5, 6, 7}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (60, "1 minute"),
+        (5400, "90 minutes"),
+        (3600, "1 hour"),
+        (12 * 3600, "12 hours"),
+        (7 * 86400, "7 days"),
+        (36525 * 86400, "36,525 days"),
+        (90, "0.025 hours"),
+    ],
+)
+def test_a_time_is_told_in_the_unit_that_it_is_a_number_of(seconds: float, words: str) -> None:
+    assert Retention(within=seconds).describe() == f"those of {words}"
+
+
 def test_the_rules_are_told_in_words() -> None:
     told = Retention(keep=3, within=5400, daily=7, monthly=12).describe()
-    assert told == "the last 3, those of 1.5 hours, one of each of 7 days, one of each of 12 months"
+    assert told == "the last 3, those of 90 minutes, one of each of 7 days, one of each of 12 months"

@@ -9,7 +9,7 @@ import pytest
 from csv_manager.core.comparing import compare
 from csv_manager.core.model import CsvFormat
 from csv_manager.core.reading import Table
-from csv_manager.core.rewriting import rewriting
+from csv_manager.core.rewriting import differs, format_changes, rewriting
 
 TEXT = "id,name\n1,Äpfel\n2,Birne\n"
 
@@ -106,6 +106,27 @@ def test_several_things_are_told_in_one_order() -> None:
         "line ends: LF → CRLF",
         "quotes: where needed → around every field",
     )
+
+
+def test_the_csv_formats_alone_tell_what_they_can() -> None:
+    old = CsvFormat(), ("id", "v")
+    assert format_changes(old, old) == ()
+    assert format_changes(old, (CsvFormat(delimiter=";", compression="gzip"), ("v", "id"))) == (
+        "compression: none → gzip",
+        "delimiter: ',' → ';'",
+        "columns: id, v → v, id",
+    )
+    assert format_changes(old, (CsvFormat(), ("id", "w"))) == ()
+
+
+def test_bytes_that_differ_are_seen_by_their_number_or_one_by_one() -> None:
+    assert not differs(table(b"a\n1\n"), table(b"a\n1\n"))
+    assert differs(table(b"a\n1\n"), table(b"a\n1"))
+    assert differs(table(b'a\n"1"\n2\n'), table(b'a\n1\n"2"\n'))
+    assert not differs(table(gzip.compress(b"a\n1\n"), compression="gzip"), table(b"a\n1\n"))
+    large = b"a\n" + b"1\n" * (1 << 23)
+    assert not differs(table(large), table(large[:-2] + b"2\n"))
+    assert differs(table(large), table(large + b"\n"))
 
 
 def test_two_empty_contents_are_written_alike() -> None:

@@ -10,7 +10,7 @@ from csv_manager.core.model import CsvFormat
 from csv_manager.core.reading import Table
 from csv_manager.core.suggesting import suggest_key
 
-Told = tuple[tuple[str, ...], int] | None
+Told = tuple[tuple[str, ...], int | None] | None
 
 
 def table(content: str) -> Table:
@@ -26,8 +26,9 @@ def suggested(old: str, new: str) -> Told:
     told = suggest_key(*tables, diff(*tables))
     if told is not None:
         # What is suggested is told by the diff with that key.
-        assert diff(*tables, key=told[0]).counts.updated == told[1]
-    return told
+        assert diff(*tables, key=told.key).counts.updated == told.updates
+        assert told.is_proven
+    return told[:2] if told else None
 
 
 OLD = "id,shop,v\n1,x,a\n2,x,b\n3,y,c\n"
@@ -111,7 +112,7 @@ def test_a_large_content_is_believed_by_its_first_rows(monkeypatch: pytest.Monke
     assert suggested(old, new) is None
     monkeypatch.setattr("csv_manager.core.suggesting._PROVABLE", 1 << 10)
     tables = table(old), table(new)
-    assert suggest_key(*tables, diff(*tables)) == (("id",), 1)
+    assert suggest_key(*tables, diff(*tables)) == (("id",), 1, False)
 
 
 def test_beyond_very_many_deletes_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from csv_manager.core.errors import VersionNotFoundError
 from csv_manager.core.model import ColumnChange, CsvFormat, Version
-from csv_manager.core.versions import find_version
+from csv_manager.core.versions import find_version, ranges
 
 
 def version(number: int, status: str = "ok") -> Version:
@@ -78,12 +78,27 @@ def test_a_day_stands_for_its_start_in_local_time() -> None:
     assert find((noon + dt.timedelta(days=1)).date().isoformat()) == 2
 
 
-@pytest.mark.parametrize(
-    "text", ["0", "6", "head~3", "head~999999999999999999999", "2025-12-31T00:00Z", "0001-01-01", "9" * 30]
-)
+@pytest.mark.parametrize("text", ["0", "6", "head~5", "head~999999999999999999999", "9" * 30])
 def test_a_version_that_is_not_there_is_told_with_those_that_are(text: str) -> None:
-    with pytest.raises(VersionNotFoundError, match=rf"data\.csv has no version '{text}'; there is 1 to 5 "):
+    with pytest.raises(VersionNotFoundError, match=rf"data\.csv has no version '{text}'; there are versions 1 to 5 "):
         find(text)
+
+
+def test_a_version_that_was_pruned_is_told_as_such() -> None:
+    left = [version(9), version(8), version(6, "held"), version(1)]
+    with pytest.raises(VersionNotFoundError, match=r"version 7 was pruned; there are versions 1, 6 and 8 to 9 \("):
+        find("007", left, 9)
+    with pytest.raises(VersionNotFoundError, match=r"has no version '10'; there are versions 1, 6 and 8 to 9 \("):
+        find("10", left, 9)
+
+
+def test_versions_are_told_as_ranges() -> None:
+    assert ranges([]) == ""
+    assert ranges([7]) == "version 7"
+    assert ranges([2, 1]) == "versions 1 to 2"
+    assert ranges([60, 1, 25, 59]) == "versions 1, 25 and 59 to 60"
+    assert ranges([1, 3, 5, 7, 8]) == "versions 1, 3, 5 and 7 to 8"
+    assert ranges(range(1, 100, 2)) == "versions 1, 3, 5, … and 99"
 
 
 @pytest.mark.parametrize("text", ["", "latest", "head~", "head~x", "head-1", "-1", "1.5", "2026-13-01", "~1", "1 2"])
@@ -93,13 +108,25 @@ def test_an_expression_that_names_nothing_is_told_with_those_that_do(text: str) 
 
 
 def test_a_single_version_and_none_are_told_as_such() -> None:
-    with pytest.raises(VersionNotFoundError, match=r"there is 1 \("):
+    with pytest.raises(VersionNotFoundError, match=r"there is version 1 \("):
         find("2", [version(1)], 1)
     with pytest.raises(VersionNotFoundError, match=r"there is none \("):
         find("head", [], 0)
 
 
-def test_a_time_before_every_version_is_not_there_however_late_the_zone() -> None:
-    with pytest.raises(VersionNotFoundError):
-        find("0001-01-01T00:00+14:00")
+@pytest.mark.parametrize("text", ["2025-12-31T00:00Z", "0001-01-01", "0001-01-01T00:00+14:00"])
+def test_of_a_time_before_every_version_it_is_told_when_the_first_was(text: str) -> None:
+    def at(number: int) -> str:
+        return f"{version(number).created.astimezone():%Y-%m-%d %H:%M:%S}"
+
+    with pytest.raises(VersionNotFoundError) as told:
+        find(text)
+    assert str(told.value) == f"data.csv: no version stood at {text}; the first version is of {at(1)}."
+    with pytest.raises(VersionNotFoundError, match=f"; version 4, the oldest that there is, is of {at(4)}"):
+        find(text, [version(4), version(3, "held")], 4)
+    with pytest.raises(VersionNotFoundError, match=r"; there is version 1 \("):
+        find(text, [version(1, "held")], 0)
+
+
+def test_a_time_after_every_version_finds_the_last_however_early_the_zone() -> None:
     assert find("9999-12-31T23:59-12:00") == 4

@@ -10,7 +10,7 @@ import click
 from csv_manager.core.errors import OptionError
 from csv_manager.core.model import FormatOptions
 from csv_manager.patterns import CsvCommandsPattern
-from csv_manager.patterns.csv_commands_pattern import format_option
+from csv_manager.patterns.csv_commands_pattern import format_option, one_path_argument
 from csv_manager.patterns.describe import CHANGE_COLUMNS, comparison_lines, hint, limit_option
 from csv_manager.patterns.format_options import comparison_params, format_params, parse_format
 
@@ -31,8 +31,8 @@ class CsvDiffPlugin(CsvCommandsPattern):
             "  csv_manager csv_diff old.csv new.csv --key id",
             self.csv_diff,
             params=[
-                click.Argument(["old"], metavar="OLD"),
-                click.Argument(["new"], metavar="NEW"),
+                one_path_argument("old", "OLD"),
+                one_path_argument("new", "NEW"),
                 *comparison_params(),
                 *format_params(),
                 format_option(),
@@ -57,7 +57,7 @@ class CsvDiffPlugin(CsvCommandsPattern):
         comparison = compare(_source(old), _source(new), key=key, ignore=ignore, options=options)
         changes = comparison.change_set
         if form == "table":
-            for line in comparison_lines(comparison, limit=limit):
+            for line in comparison_lines(comparison, limit=limit, is_whole=not ignore):
                 click.echo(line)
         else:
             rows = (change.to_json(csv_file=new, version=None, seq=seq) for seq, change in enumerate(changes))

@@ -15,14 +15,16 @@ from csv_manager.core.errors import (
 from csv_manager.core.model import WatcherOptions
 from csv_manager.core.paths import expand, identity
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
-from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
+from csv_manager.patterns.csv_commands_pattern import each, format_option, one_path_argument, option, path_argument
 from csv_manager.patterns.describe import short_path, version_line
+from csv_manager.patterns.output import one_line
 from csv_manager.plugins.csv_watcher_db_plugin import options as watcher_options
 from csv_manager.plugins.csv_watcher_db_plugin.models import map_watchers
 
 _LIST_COLUMNS = (
     "csv_file", "name", "interval", "key", "state", "reason", "version", "rows", "last_change", "last_check",
 )  # fmt: skip
+_LIST_SPARE = ("last_check", "interval", "rows", "last_change", "name", "key")
 _LAST_VERSIONS = 5
 
 
@@ -117,7 +119,8 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
 
     def csv_watcher_list(self, form: str = "table") -> None:
         """Write every watcher with its state."""
-        self.answer(self._list(), _LIST_COLUMNS, form, empty="No watchers; csv_watcher_add FILE adds one.")
+        empty = "No watchers; csv_watcher_add FILE adds one."
+        self.answer(self._list(), _LIST_COLUMNS, form, empty=empty, spare=_LIST_SPARE)
         self._say_if_unwatched()
 
     def csv_watcher_show(self, csv_file: str, form: str = "table") -> None:
@@ -142,9 +145,9 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             return
         told["csv_format"] = head.csv_format.describe() if head else None
         if stored and stored.options.retention:
-            told["retention"] = stored.options.retention.describe()
-        del told["versions"]
-        self.answer_one(told)
+            told["keep"] = stored.options.retention.describe()
+        nothing_yet = {name for name in ("rules", "targets") if not told[name]}
+        self.answer_one({name: value for name, value in told.items() if name not in {"versions", *nothing_yet}})
         for version in versions[:_LAST_VERSIONS]:
             counts = (version.inserted, version.updated, version.deleted)
             click.echo(version_line(path, version, counts, version.column_change, version.rows))
@@ -164,7 +167,9 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
                 file = store.find(identity(path))
                 reread = store.recorder.reread(file.record, told) if file else None
                 store.catalog.history.change_watcher(watcher, told, file.record if file else None, reread)
-                click.echo(f"Changed {short_path(path)}{_read_as(file)}.")
+                changed = watcher_options.describe_changes(watcher.options, told)
+                changed += _read_as(file, is_other=told.format != watcher.options.format or reread is not None)
+                click.echo(f"Changed {short_path(path)}: {one_line('; '.join(changed)) or 'nothing is different'}.")
                 done(1)
         self._end_of_write()
 
@@ -286,7 +291,7 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             "Show everything about one watcher: csv format, state and why, last versions.\n\n"
             "\b\nExample:\n  csv_manager csv_watcher_show prices.csv",
             self.csv_watcher_show,
-            params=[click.Argument(["csv_file"], metavar="PATH"), format_option()],
+            params=[one_path_argument(), format_option()],
         )
         self.commands.register(
             "csv_watcher_set",
@@ -329,15 +334,17 @@ def _state(path: str, file: Any) -> tuple[str, str | None]:
     return file.state, file.reason
 
 
-def _read_as(file: Any) -> str:
-    """How a file's newest version is read now, for the end of a sentence; nothing of one without."""
+def _read_as(file: Any, *, is_other: bool) -> list[str]:
+    """How a file's newest version is read now, in words, if that is another way or a new attempt."""
     latest = file.latest() if file else None
     if latest is None:
-        return ""
+        return []
     if latest.status == "held":
-        return "; it is held, and read anew at the next check"
+        return ["it is held, and read anew at the next check"]
+    if not is_other:
+        return []
     columns = len(latest.columns)
-    return f": {latest.csv_format.describe()}, {columns} column{'' if columns == 1 else 's'}"
+    return [f"{latest.csv_format.describe()}, {columns} column{'' if columns == 1 else 's'}"]
 
 
 def _first(version: Any) -> str:

@@ -12,6 +12,7 @@ from csv_manager.patterns.format_options import comparison_params, format_params
 from csv_manager.patterns.retention_options import is_retention_given, parse_retention, retention_params
 
 _TIMES = ("settle", "max_wait", "every")
+_NUMBERS = ("interval", *_TIMES)
 
 
 def params(*, interval: float | None) -> list[click.Parameter]:
@@ -61,14 +62,29 @@ def parse(before: WatcherOptions, given: Mapping[str, Any]) -> WatcherOptions:
     return dataclasses.replace(before, format=parse_format(before.format, given), **told)
 
 
+def describe_changes(before: WatcherOptions, after: WatcherOptions) -> list[str]:
+    """What of a watcher's options changed, in words; the csv format shows in how a file is read."""
+    told = []
+    for name in ("interval", "key", "ignore", *_TIMES, "name"):
+        value = getattr(after, name)
+        if value != getattr(before, name):
+            words = ", ".join(value) if isinstance(value, tuple) else f"{value:g}" if name in _NUMBERS else value
+            option_name = name.replace("_", "-")
+            told.append(f"{option_name} {words}" if value else f"no {option_name}")
+    if after.retention != before.retention:
+        told.append(f"keep {after.retention.describe() if after.retention else 'every version'}")
+    return told
+
+
 def to_json(options: WatcherOptions) -> dict[str, Any]:
     """A watcher's options as csv_watcher_show gives them."""
+    keep = options.retention
     return {
         "ignore": list(options.ignore),
         "settle": options.settle,
         "max_wait": options.max_wait,
         "every": options.every,
-        "retention": dataclasses.asdict(options.retention) if options.retention else None,
+        "keep": keep and {"last": keep.keep, "within": keep.within, "daily": keep.daily, "monthly": keep.monthly},
         "format_options": {
             name: value for name, value in dataclasses.asdict(options.format).items() if value is not None
         },

@@ -18,6 +18,7 @@ from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
 from csv_manager.patterns.describe import hint, row_lines, short_path, version_line
 from csv_manager.patterns.output import one_line, to_json
+from csv_manager.patterns.unchanged import version_ways
 
 #: Seconds after which a check looks how far it is, and whether it is to end.
 _LOOK_SECONDS = 0.2
@@ -83,7 +84,7 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
         store = self.csv_watcher.store
         start = store.catalog.outbox.end() if position is None else position
         printer = _Printer(store, start, frozenset(only), rows=rows, limit=limit, form=form)
-        stop = threading.Event()
+        stop, gone = threading.Event(), threading.Event()
         states = _States(self.say)
         self.signals.connect(f"{self.name}_states", "csv_watcher_state", states.say, "Says why a file is not ok")
         self.csv_watcher.load()
@@ -91,8 +92,8 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
             if self.app.csv_watcher.get(path) is None:
                 self.csv_watcher.register(path, interval, "Watcher of csv_watch", options).run()
         # The flush is for what receivers printed since the last tick.
-        self.csv_watcher.each_tick(_ending(sys.stdout.flush, stop))
-        self.csv_watcher.each_tick(_ending(printer.print_new, stop))
+        self.csv_watcher.each_tick(_ending(sys.stdout.flush, stop, gone))
+        self.csv_watcher.each_tick(_ending(printer.print_new, stop, gone))
         try:
             # A check that is cut off is no check: Ctrl-C ends it as it ends any other command.
             with _stopping(stop, signal.SIGTERM, *([] if once else [signal.SIGINT])):
@@ -106,6 +107,8 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
             self.csv_watcher.stop()
             self.signals.disconnect(f"{self.name}_states")
         printer.print_new()
+        if once and gone.is_set():
+            raise BrokenPipeError  # not everything was checked
         if once:
             states.say_rest(store, self.csv_watcher.failed())
             delivered = self.csv_watcher.deliver()
@@ -202,9 +205,10 @@ class _Printer:
                     told = change.to_json(csv_file=file.path, version=version.number, seq=seq)
                     click.echo(to_json({"position": entry.position + seq, **told}))
         else:
-            click.echo(version_line(file.path, version, changes.counts, changes.columns, version.rows))
+            ways = version_ways(file, version)
+            click.echo(version_line(file.path, version, changes.counts, changes.columns, version.rows, ways))
             if self._rows:
-                for line in row_lines(changes, limit=self._limit, total=sum(changes.counts)):
+                for line in row_lines(changes, changes.columns, limit=self._limit, total=sum(changes.counts)):
                     click.echo(line)
             self._hint(file, version, changes)
         sys.stdout.flush()
@@ -225,14 +229,15 @@ class _Printer:
                     click.echo(f"{told} csv_watcher_set {short_path(file.path)} sets it.", err=True)
 
 
-def _ending(function: Callable[[], None], stop: threading.Event) -> Callable[[], None]:
-    """The function, and the end of the service once nobody reads what it prints."""
+def _ending(function: Callable[[], None], *events: threading.Event) -> Callable[[], None]:
+    """The function, and the events set once nobody reads what it prints, which is the end of the service."""
 
     def call() -> None:
         try:
             function()
         except BrokenPipeError:
-            stop.set()
+            for event in events:
+                event.set()
             give_up_stdout()
 
     return call
