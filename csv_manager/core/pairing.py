@@ -3,8 +3,9 @@
 import functools
 import itertools
 import operator
+from array import array
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from csv_manager.core.changes import Counts
 from csv_manager.core.keys import check_changed_key, check_key, key_reader
@@ -13,9 +14,6 @@ from csv_manager.core.model import Cells, RowChange
 from csv_manager.core.projection import Content, Projection
 from csv_manager.core.ranges import Ranges
 from csv_manager.core.reading import Row, Table
-
-if TYPE_CHECKING:
-    from array import array
 
 _BATCH = 1024
 #: Rows of up to so many bytes on both sides are parsed once and held, which takes about ten times as much memory.
@@ -82,11 +80,15 @@ class Unkeyed:
 
     @functools.cached_property
     def _left(self) -> "_Left":
+        pair = self._pair
+        if not (pair.differing.old.size and pair.differing.new.size):  # rows have no equal on the other side
+            gone, come = (array("q", range(sum(1 for _ in rows()))) for rows in (pair.old_rows, pair.new_rows))
+            return _Left(gone, come, 0)
         matcher = Matcher()
-        for olds, news in self._pair.batches():
+        for olds, news in pair.batches():
             matcher.add(
-                [self._pair.old_content(row.cells) for row in olds],
-                [self._pair.new_content(row.cells) for row in news],
+                [pair.old_content(row.cells) for row in olds],
+                [pair.new_content(row.cells) for row in news],
             )
         return _Left(*matcher.left(), matcher.matched)
 
