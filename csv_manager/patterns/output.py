@@ -119,5 +119,5 @@ def _write_table(rows: list[list[str]], columns: Sequence[str], empty: str, spar
             click.echo(empty, err=True)
         return
     # What is not read on a screen is not cut to one.
-    for number, line in enumerate(table_lines(rows, columns, line_width(), spare)):
-        click.echo(line if number else styled(line, bold=True))
+    for line in table_lines(rows, columns, line_width(), spare, lambda header: styled(header, bold=True)):
+        click.echo(line)

@@ -1,6 +1,6 @@
 """Tables for people: columns side by side, no wider than the terminal, and no word or number broken in two."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from csv_manager.patterns.terminal import text_width
 
@@ -13,9 +13,13 @@ _FAIR, _LEAST = 30, 12
 
 
 def table_lines(
-    rows: Sequence[Sequence[str]], columns: Sequence[str], width: int | None = None, spare: Sequence[str] = ()
+    rows: Sequence[Sequence[str]],
+    columns: Sequence[str],
+    width: int | None = None,
+    spare: Sequence[str] = (),
+    style: Callable[[str], str] = str,
 ) -> Iterator[str]:
-    """The lines of a table, of which the first one names the columns and the second is a rule.
+    """The lines of a table, of which the first one names the columns, with a `style`, and the second is a rule.
 
     What is too wide for `width` is made to fit: the columns `spare` are left out, in that order; cells of words take
     several lines, and what is a word for itself is cut. If that is not enough, each row is told in lines of its own,
@@ -32,7 +36,7 @@ def table_lines(
         widths = fitted
     places = [place for place, name in enumerate(columns) if name in widths]
     sizes = list(widths.values())
-    yield _line(list(widths), sizes, gap)
+    yield style(_line(list(widths), sizes, gap))
     yield "─" * _total(widths, gap)
     for row in rows:
         cells = [row[place] for place in places]

@@ -53,7 +53,8 @@ def written_as_it_is(stream: TextIO) -> Iterator[None]:
 def is_unicode(stream: TextIO) -> bool:
     """Whether a stream can write every mark."""
     try:
-        return codecs.lookup(stream.encoding or "ascii").name.startswith("utf")
+        # A stream without an encoding keeps text as text.
+        return codecs.lookup(getattr(stream, "encoding", None) or "utf-8").name.startswith("utf")
     except LookupError:
         return False
 

@@ -17,6 +17,11 @@ def test_columns_stand_side_by_side() -> None:
     ]
 
 
+def test_the_line_of_the_names_alone_has_a_style() -> None:
+    assert list(table_lines([["a"]], ["a"], 80, style=str.upper)) == ["A", "─", "a"]
+    assert list(table_lines([["a", "b"]], ["a", "b"], 2, style=str.upper)) == ["a  a", "b  b"]
+
+
 def test_a_little_too_wide_they_stand_closer() -> None:
     assert next(table_lines(ROWS, COLUMNS, 48)) == "version   created               cause    size"
     assert next(table_lines(ROWS, COLUMNS, 47)) == "version  created              cause   size"

@@ -152,6 +152,7 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
     def _blame(self, file: Any, cells: Mapping[str, str], form: str, limit: int) -> None:
         table = file.table()
         check_columns(file.path, cells, table.columns)
+        blamed = file.blame(where=cells)
         told = (
             {
                 "csv_file": file.path,
@@ -161,20 +162,17 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
                 "cause": version.cause if version else None,
                 "row": table.mapping(row.cells),
             }
-            for row, version in file.blame(where=cells)
+            for row, version in (blamed if form != "table" else itertools.islice(blamed, limit or None))
         )
         if form != "table":
             self.answer(told, _BLAME_COLUMNS, form)
             return
         columns = [f"row.{name}" for name in table.columns]
         names = dict(zip(columns, table.columns, strict=True))
-        shown = (
-            row | {column: row["row"].get(name) for column, name in names.items()}
-            for row in itertools.islice(told, limit or None)
-        )
+        shown = (row | {column: row["row"].get(name) for column, name in names.items()} for row in told)
         empty = "No row has these cells." if cells else "There is no row."
         self.answer(shown, ["version", "created", "line", *columns], form, empty=empty, spare=["line"])
-        more = sum(1 for _ in told)
+        more = sum(1 for _ in blamed)
         if more:
             click.echo(f"… and {more:,} more")
 
