@@ -215,15 +215,15 @@ class File:
         version = self.version(which)
         return blame(self._table(version), self._line(version), key=version.key, ignore=version.ignore, where=where)
 
-    def _line(self, version: Version) -> Iterator[tuple[Version | None, Iterable[RowChange], ColumnChange]]:
-        """A version and those that it came from, newest first, each with what it changed; None for forgotten ones."""
+    def _line(self, version: Version) -> Iterator[tuple[Version | None, Iterable[RowChange] | None, ColumnChange]]:
+        """A version and those that it came from, newest first, as `blame` wants them."""
         known = {found.number: found for found in self.versions() if found.status != "held"}
         found: Version | None = version
-        while found is not None:
+        while found is not None and found.base is not None:
             own = self._change_set(found) if self.has_changes(found) else None
-            if found.base is None or found.base in known:
+            if found.base in known:
                 yield found, own or (), found.column_change
-                found = known.get(found.base or 0)
+                found = known[found.base]
                 continue
             if own is not None:
                 yield found, own, ColumnChange()
@@ -233,6 +233,8 @@ class File:
                 since = diff(self._table(before), self._table(found), key=found.key, ignore=found.ignore)
                 yield None, without(since, own or ()), since.columns
             found = before
+        if found is not None:
+            yield found, None, ColumnChange()
 
     def has_changes(self, version: Version) -> bool:
         """Whether the row changes of a version can be told still: they are kept, or the version before it is."""
