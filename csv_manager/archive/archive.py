@@ -41,7 +41,7 @@ _DELTAS, _PART = 64, 4
 class Archive:
     """Contents in a folder; each is written once, under a temporary name first.
 
-    `objects/ab/cdef….zst` is a keyframe, `objects/ab/cdef….delta` a delta. What a delta is made of has a copy in
+    `objects/ab/cdef….zst` is a keyframe, `objects/ab/cdef….delta` a delta. What a delta may be made of has a copy in
     `copies`, so that damage to one file takes at most the content that it holds. Of a content that the next one will
     be compared with, `….slots` are the digests of the slots and `….keys` the hashes of the keys; they can be spared.
     """
@@ -123,7 +123,7 @@ class Archive:
         try:
             with self._objects.incoming(file.each(), sha256) as incoming:
                 move(incoming, path)
-            self._objects.copy(path, anew=True)
+            self._objects.copy(path)
         except OSError as error:
             return f"{told}; it could not be written anew: {error.strerror}."
         return f"{told}; it was written anew."
@@ -190,8 +190,8 @@ class Archive:
             if digest.hexdigest() != snapshot.sha256:
                 raise _torn(snapshot)
             move(incoming, self._objects.path(snapshot.sha256, "zst"))
-        if self._objects.is_base(snapshot.sha256):
-            self._objects.copy(self._objects.path(snapshot.sha256, "zst"), anew=True)
+        if snapshot.size > _WHOLE:
+            self._objects.copy(self._objects.path(snapshot.sha256, "zst"))
         self._keep_slots(snapshot, records, slots)
 
     def _keep_again(self, snapshot: Snapshot, records: Records | None, start: int) -> None:
@@ -212,6 +212,8 @@ class Archive:
             self._keep_whole(snapshot, cuts, records)
             log.warning("%s It was stored anew, since the file holds it.", error)
         else:
+            if snapshot.size > _WHOLE:
+                self._objects.ensure_copy(self._objects.stored(snapshot.sha256))
             if not content.digests:
                 self._keep_slots(snapshot, records, slots)
 
@@ -245,11 +247,12 @@ class Archive:
             digests = _updated(content, Content([*content.steps, Step(file, delta)]), snapshot)
             try:
                 for step in content.steps:
-                    self._objects.copy(step.file.path)
+                    self._objects.ensure_copy(step.file.path)
             except DamagedError as error:
                 log.warning("%s The next version is stored whole.", error)
                 return False
             move(incoming, self._objects.path(snapshot.sha256, "delta"))
+        self._objects.copy(self._objects.path(snapshot.sha256, "delta"))
         store_digests(self._objects.path(snapshot.sha256, "slots"), digests)
         return True
 
@@ -267,8 +270,7 @@ class Archive:
             if digest.hexdigest() != sha256:
                 raise damaged(delta)
             move(incoming, keyframe)
-        if self._objects.is_base(sha256):
-            self._objects.copy(keyframe)
+        self._objects.copy(keyframe)
         self._objects.remove(sha256, ["delta"])
 
     def _makes(self, file: FrameFile, sha256: str) -> bool:

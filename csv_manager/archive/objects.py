@@ -1,4 +1,4 @@
-"""The files of the archive, each under its content's SHA-256; one that others are made of is there twice."""
+"""The files of the archive, each under its content's SHA-256; those that others may be made of are there twice."""
 
 import contextlib
 import errno
@@ -26,7 +26,7 @@ _INCOMING = ("incoming", "copies/incoming")
 
 
 class Objects:
-    """The files in a folder: `objects` and, of those that other contents are made of, `copies`.
+    """The files in a folder: `objects` and, of those that other contents may be made of, `copies`.
 
     `copies` may be a link to a folder on another disk.
     """
@@ -47,10 +47,6 @@ class Objects:
         """Whether a content is there, as far as names tell."""
         return self._is_stored(self.stored(sha256))
 
-    def is_base(self, sha256: str) -> bool:
-        """Whether other contents are made of one."""
-        return any(self.copy_of(self.path(sha256, suffix)).exists() for suffix in _STORED)
-
     def copy_of(self, path: Path) -> Path:
         """Where the copy of a file lies, or would."""
         return self.folder / "copies" / path.relative_to(self.folder / "objects")
@@ -63,17 +59,20 @@ class Objects:
         """The SHA-256 of everything that is stored."""
         return {_name(path) for path in self._all() if path.suffix[1:] in _STORED}
 
-    def copy(self, path: Path, *, anew: bool = False) -> None:
-        """Have a file twice. Raises `ArchiveError` if it is damaged."""
+    def copy(self, path: Path) -> None:
+        """Have a file that was just written twice."""
         copy = self.copy_of(path)
-        if copy.exists() and not anew:
-            return
-        for _ in FrameFile(path, _name(path)).each():
-            continue
         with path.open("rb") as source, self._temporary(_INCOMING[1]) as (file, incoming):
             shutil.copyfileobj(source, file, 1 << 20)
             _sync(file)
             move(incoming, copy)
+
+    def ensure_copy(self, path: Path) -> None:
+        """Have a file twice. Raises `ArchiveError` if it is not yet, and damaged."""
+        if not self.copy_of(path).exists():
+            for _ in FrameFile(path, _name(path)).each():
+                continue
+            self.copy(path)
 
     def is_like_its_copy(self, path: Path) -> bool:
         """Whether a file has no copy, or one of the same bytes."""

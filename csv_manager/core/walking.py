@@ -223,11 +223,17 @@ class _Walker:
             if begin is not None:
                 break
         else:
-            ends = self._first_end(self._old, self._at_old, tail), self._first_end(self._new, self._at_new, tail)
-            begin = ends[0] if ends[0] == ends[1] else tail
+            begin = self._common_end(tail)
         kept = tail - begin
         sizes = self._old.size - self._at_old - kept, self._new.size - self._at_new - kept
         self._add_window(*sizes)
+
+    def _common_end(self, tail: int) -> int:
+        """Where in the last so many bytes a record ends in both, seen from here on, which is worth it for many."""
+        if tail < max(self._old.size - self._at_old, self._new.size - self._at_new) - tail:
+            return tail
+        one, other = self._first_end(self._old, self._at_old, tail), self._first_end(self._new, self._at_new, tail)
+        return one if one == other else tail
 
     def _first_end(self, plain: Plain, place: int, tail: int) -> int:
         """How far into the last so many bytes the record goes that is there at their begin; from a record's on."""

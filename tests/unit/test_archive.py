@@ -383,15 +383,28 @@ def test_what_a_content_is_made_of_stays_if_it_cannot_be_read(archive: Archive, 
     assert archive.collect({last}) == 2
     assert read(archive, last) == rows(9)
     assert [kept.suffix for kept in stored(archive)] == [".slots", ".zst"]
-    assert not any(file.is_file() for file in (archive.folder / "copies").rglob("*"))
+    copies = [file for file in (archive.folder / "copies").rglob("*") if file.is_file()]
+    assert copies == [both(archive, last, "zst")[1]]
 
 
-def test_what_others_are_made_of_is_there_twice(archive: Archive, path: Path) -> None:
+def test_what_others_may_be_made_of_is_there_twice(archive: Archive, path: Path) -> None:
+    small = store(archive, path)
     contents = store_chain(archive, path)
-    kinds = zip(contents, ("zst", "delta", "delta"), strict=True)
+    kinds = zip((small, *contents), ("zst", "zst", "delta", "delta"), strict=True)
     pairs = [both(archive, sha256, suffix) for sha256, suffix in kinds]
-    assert [copy.exists() for _, copy in pairs] == [True, True, False]
-    assert all(file.read_bytes() == copy.read_bytes() for file, copy in pairs[:2])
+    assert [copy.exists() for _, copy in pairs] == [False, True, True, True]
+    assert all(file.read_bytes() == copy.read_bytes() for file, copy in pairs[1:])
+
+
+def test_a_copy_that_a_killed_process_did_not_make_is_made(archive: Archive, path: Path) -> None:
+    first, second, last = store_chain(archive, path)
+    copies = [both(archive, first, "zst")[1], both(archive, second, "delta")[1], both(archive, last, "delta")[1]]
+    for copy in copies:
+        copy.unlink()
+    path.write_bytes(rows(5))
+    with open_snapshot(str(path)) as snapshot:
+        archive.keep(snapshot)
+    assert [copy.exists() for copy in copies] == [False, True, False]
 
 
 def spoil_by_a_bit(path: Path) -> None:
@@ -417,7 +430,7 @@ def test_damage_takes_no_other_content_and_is_mended(
     if spoil is not spoil_by_other_frames:
         assert [read(archive, each) for each in contents] == [rows(), rows(5), rows(9)]
     told = archive.mend(sha256)
-    assert (told or "").endswith("it was written anew.") == (which == 0 or files[1].exists())
+    assert (told or "").endswith("it was written anew.") == (spoil is not Path.unlink or which == 0)
     assert told is None or str(files[which]) in told
     assert [archive.mend(each) for each in contents] == [None, None, None]
     assert [read(archive, each) for each in contents] == [rows(), rows(5), rows(9)]
