@@ -26,6 +26,8 @@ from csv_manager.core.walking import walk
 #: Records are cancelled as bytes where both contents have more than this many bytes in windows, and the windows are of
 #: this many bytes or more on average: in those of a record or two, no row is had elsewhere.
 _CANCELLED, _WIDE = 1 << 22, 1 << 12
+#: So many bytes of both tell whether the same rows are written in other bytes, in which case nothing is cancelled.
+_SAMPLE = 1 << 16
 
 
 class Windows(NamedTuple):
@@ -108,11 +110,27 @@ def _differing(old: Table, new: Table, windows: Windows | None) -> Differing:
     if windows is None:
         return Differing(old.whole(), new.whole())
     few = min(windows.old.size, windows.new.size)
-    if few <= _CANCELLED or few < _WIDE * max(len(windows.old), len(windows.new)):
+    if few <= _CANCELLED or few < _WIDE * max(len(windows.old), len(windows.new)) or _is_rewritten(old, new, windows):
         return Differing(windows.old, windows.new)
     found = Differing(*cancel((old.plain, windows.old), (new.plain, windows.new), new.records))
     new.plain.check()
     return found
+
+
+def _is_rewritten(old: Table, new: Table, windows: Windows) -> bool:
+    """Whether the last windows begin with the same rows in other bytes, so that few records are equal as bytes."""
+    (lines, rows), (new_lines, new_rows) = _sample(old, *windows.old.last), _sample(new, *windows.new.last)
+    return len(rows & new_rows) > 2 * len(lines & new_lines)
+
+
+def _sample(table: Table, low: int, high: int) -> tuple[set[bytes], set[tuple[str, ...]]]:
+    """The first records of a part, without their line ends, and the rows that they are."""
+    data = table.plain.read(low, min(_SAMPLE, high - low))
+    records = table.records.split(data)
+    if low + len(data) < high:
+        records = records[:-1]  # the last one may go on
+    rows = table.rows(Ranges((low, low + sum(map(len, records)))), numbered=False)
+    return {record.rstrip(b"\r\n") for record in records}, {tuple(row.cells) for row in rows}
 
 
 def _whole(table: Table, op: str, key: Sequence[str]) -> ChangeSet:

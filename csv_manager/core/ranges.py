@@ -54,6 +54,11 @@ class Ranges:
         """The number of bytes in them."""
         return sum(self._parts[1::3]) - sum(self._parts[::3])
 
+    @property
+    def last(self) -> tuple[int, int]:
+        """Where the last part lies."""
+        return self._parts[-3], self._parts[-2]
+
     def pieces(self) -> Iterator[tuple[int, int, int, bytes | None, int | None]]:
         """Each part, its bytes if they are at hand, and how many lines end between the part before and this one."""
         nothing = itertools.repeat(None)

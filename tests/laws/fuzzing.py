@@ -193,6 +193,7 @@ def tiny(rng: random.Random) -> Iterator[None]:
             (records, "_AHEAD", rng.choice((1, 3, 16, 100))),
             (diffing, "_CANCELLED", rng.choice((0, 0, 5, 1000))),
             (diffing, "_WIDE", rng.choice((0, 0, 20, 1000))),
+            (diffing, "_SAMPLE", rng.choice((0, 20, 1 << 16))),
             (pairing, "_FEW", rng.choice((0, 100, 1 << 21))),
             (pairing, "_BATCH", rng.choice((1, 2, 1024))),
             (reading, "_SMALL", rng.choice((0, 10, 1 << 14))),
