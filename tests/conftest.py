@@ -44,7 +44,9 @@ class Cli:
         self.home = root / "home"
         self.folder = root / "files"
         self.folder.mkdir(parents=True)
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("CSV_MANAGER_")}
+        # As a user's, processes start from bytecode, which one of them writes.
+        left_out = "CSV_MANAGER_", "PYTHONDONTWRITEBYTECODE"
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
         self.environment = inherited | {"CSV_MANAGER_HOME": str(self.home), "CSV_MANAGER_CSV_SETTLE": "0.1"}
         self.prefix: list[str] = []
 

@@ -38,13 +38,17 @@ class Pair:
 
     def old_rows(self, *, numbered: bool = False) -> Iterator[Row]:
         """The rows of the old content that may have gone or changed."""
-        few = self._few
-        return iter(few[0]) if few else self.old.rows(self.differing.old, numbered=numbered)
+        if self._few is None:
+            return self.old.rows(self.differing.old, numbered=numbered)
+        self.old.plain.check()
+        return iter(self._few[0])
 
     def new_rows(self, *, numbered: bool = False) -> Iterator[Row]:
         """The rows of the new content that may have come or changed."""
-        few = self._few
-        return iter(few[1]) if few else self.new.rows(self.differing.new, numbered=numbered)
+        if self._few is None:
+            return self.new.rows(self.differing.new, numbered=numbered)
+        self.new.plain.check()
+        return iter(self._few[1])
 
     @functools.cached_property
     def _few(self) -> tuple[list[Row], list[Row]] | None:
