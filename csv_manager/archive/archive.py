@@ -111,15 +111,10 @@ class Archive:
         path = self._objects.stored(sha256)
         if self._objects.is_like_its_copy(path):
             return None
-        copy = self._objects.copy_of(path)
-        for files in (path, None), (copy, None), (path, copy):
-            with contextlib.suppress(ArchiveError, ValueError, KeyError, IndexError):
-                file = FrameFile(files[0], sha256, files[1])
-                if self._makes(file, sha256):
-                    break
-        else:
+        found = self._find_whole(sha256, path, self._objects.copy_of(path))
+        if found is None:
             return None
-        told = f"The copy {copy} is damaged" if files == (path, None) else f"{path} is damaged, its copy is not"
+        file, told = found
         try:
             with self._objects.incoming(file.each(), sha256) as incoming:
                 move(incoming, path)
@@ -272,6 +267,20 @@ class Archive:
             move(incoming, keyframe)
         self._objects.copy(keyframe)
         self._objects.remove(sha256, ["delta"])
+
+    def _find_whole(self, sha256: str, path: Path, copy: Path) -> tuple[FrameFile, str] | None:
+        """What a content can be read from, its file, the copy, or each where the other is damaged; and what is."""
+        ways: tuple[tuple[Path, Path | None, str], ...] = (
+            (path, None, f"The copy {copy} is damaged"),
+            (copy, None, f"{path} is damaged, its copy is not"),
+            (path, copy, f"{path} and its copy are damaged in different places"),
+        )
+        for first, second, told in ways:
+            with contextlib.suppress(ArchiveError, ValueError, KeyError, IndexError):
+                file = FrameFile(first, sha256, second)
+                if self._makes(file, sha256):
+                    return file, told
+        return None
 
     def _makes(self, file: FrameFile, sha256: str) -> bool:
         """Whether a file makes the content that it should, with the ones that it is a delta to."""

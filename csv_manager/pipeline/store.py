@@ -171,7 +171,8 @@ class File:
         """One version, by a number, `head`, `head~N` or an ISO time. Raises `VersionNotFoundError`."""
         told = str(which).strip()
         number = self.record.head if told.lower() == "head" else int(told) if told.isdecimal() else 0
-        found = self._store.catalog.history.version(self.record.id, number) if number else None
+        known = 0 < number <= self.record.latest
+        found = self._store.catalog.history.version(self.record.id, number) if known else None
         return found or find_version(str(which), self.versions(), self.record.head, self.path)
 
     def latest(self) -> Version | None:
@@ -228,6 +229,8 @@ class File:
             if own is not None:
                 yield found, own, ColumnChange()
             before = next((known[number] for number in known if number < found.number), None)
+            if before is not None and before.key != found.key:
+                return  # nothing tells which rows of both belong together
             if before is not None:
                 # What came since then, and not with this version, came with one that is gone.
                 since = diff(self._table(before), self._table(found), key=found.key, ignore=found.ignore)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from csv_manager.core.errors import TornReadError
+from csv_manager.core.errors import TornReadError, VersionNotFoundError
 from csv_manager.core.model import FormatOptions, WatcherOptions
 from csv_manager.core.retention import Retention
 from csv_manager.pipeline.runtime import Defaults, Runtime
@@ -202,6 +202,20 @@ def test_what_a_version_set_that_is_kept_is_blamed_on_it_whatever_was_pruned(
     assert blamed(file) == {"1": 1, "2": None, "3": 4 if stored else None, "4": 1}
     store.prune([(file, [1])])
     assert blamed(file) == {"1": None, "2": None, "3": 4 if stored else None, "4": None}
+
+
+def test_where_the_key_changed_beside_what_was_pruned_nobody_is_blamed(store: Store, path: Path) -> None:
+    record(store, path, "id,v\n1,a\n1,b\n", "id,v\n1,a\n2,b\n", options=WatcherOptions())
+    file = record(store, path, "id,v\n1,a\n2,c\n", "id,v\n1,a\n2,d\n")
+    store.prune([(file, [2, 3])])
+    assert blamed(file) == {"1": None, "2": 4}
+
+
+@pytest.mark.parametrize("number", ["0", "3", "9" * 30])
+def test_a_number_that_no_version_has_is_told(store: Store, path: Path, number: str) -> None:
+    file = record(store, path, *EDITS[:2])
+    with pytest.raises(VersionNotFoundError, match=rf"has no version '{number}'; there are versions 1 to 2"):
+        file.version(number)
 
 
 def test_a_column_that_was_renamed_on_the_way_hides_no_row(store: Store, path: Path) -> None:
