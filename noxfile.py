@@ -48,11 +48,21 @@ def imports(session: nox.Session) -> None:
     session.run("lint-imports")
 
 
-@nox.session(python=interpreters())
+INTERPRETERS = interpreters()
+#: The tests that are run on one Python.
+ONCE = ("tests/faults", "tests/unit/test_docs.py", "tests/unit/test_benchmarks.py")
+
+
+@nox.session(python=INTERPRETERS)
 def tests(session: nox.Session) -> None:
-    """Every test, on each supported Python that is there; the benchmarks' peers are installed for their smoke test."""
+    """Every test, on each supported Python that is there; the benchmarks' peers are installed for their smoke test.
+
+    The faults are made on the first of them alone, where the pages and the benchmarks are tried too: killed processes,
+    full disks and what the docs show are the same to each.
+    """
     session.install("-e", ".[dev,bench]")
-    session.run("pytest", *session.posargs)
+    once = [] if session.python == INTERPRETERS[0] else [f"--ignore={path}" for path in ONCE]
+    session.run("pytest", *(session.posargs or once))
 
 
 @nox.session
@@ -60,6 +70,13 @@ def fuzz(session: nox.Session) -> None:
     """A million random contents against the oracle, about half an hour; `nox -s fuzz -- --cases N` runs others."""
     session.install("-e", ".[dev]")
     session.run("python", "tests/laws/fuzzing.py", *(session.posargs or ("--cases", "1000000")))
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """The fault suite in full, up to two hours; its verdicts are kept in tests/faults/results.json."""
+    session.install("-e", ".[dev]")
+    session.run("python", "tests/faults/running.py", *(session.posargs or ("--scale", "full", "--save")))
 
 
 @nox.session

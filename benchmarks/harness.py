@@ -1,21 +1,26 @@
 """What every benchmark shares: child processes that are measured, sides that take turns, figures, the table."""
 
+import contextlib
 import json
 import math
 import os
+import selectors
+import signal
 import statistics
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 _Result = TypeVar("_Result")
 
+#: Seconds within which a process that is waited for tells something.
+DEADLINE = 60.0
 SIDES = Path(__file__).parent / "sides"
 
 
@@ -131,6 +136,50 @@ def run_side(name: str, *arguments: str, environment: Mapping[str, str], right: 
     if right is not None and answer["found"] != right:
         raise BenchmarkError(f"{name} {' '.join(arguments)} found {answer['found']} where {right} is right.")
     return Side(time=answer["time"], peak=answer["peak"], found=answer["found"])
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with unbuffered pipes, stopped at the end."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        bufsize=0,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def wait_for(stream: IO[bytes] | None, text: str) -> None:
+    """Read the lines of an unbuffered pipe up to one with this text."""
+    while text not in read_line(stream):
+        pass
+
+
+def read_line(stream: IO[bytes] | None) -> str:
+    """The next line of an unbuffered pipe. Raises `BenchmarkError` at its end or if none comes in time."""
+    if stream is None:
+        raise BenchmarkError("A process without a pipe cannot be read.")
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        line = b""
+        while not line.endswith(b"\n"):
+            if not selector.select(DEADLINE):
+                raise BenchmarkError(f"Nothing was told within {DEADLINE:g} seconds.")
+            byte = stream.read(1)
+            if not byte:
+                raise BenchmarkError(f"A process ended before it told a change: {line.decode()!r}.")
+            line += byte
+    return line.decode()
 
 
 def console_script(name: str) -> str:

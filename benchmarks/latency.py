@@ -3,16 +3,13 @@
 import contextlib
 import json
 import random
-import selectors
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 from csv_files import line, row, write_edits
 from harness import (
@@ -23,9 +20,12 @@ from harness import (
     console_script,
     figure,
     percentile,
+    read_line,
     run_child,
+    running,
     say,
     take_turns,
+    wait_for,
 )
 
 SUMMARY = "time from a file's close to its change on the stdout of csv_watch, against a bare watchdog script"
@@ -33,7 +33,6 @@ SUMMARY = "time from a file's close to its change on the stdout of csv_watch, ag
 SETTLE = 0.1
 _EDITS, _QUICK_EDITS = 20, 5
 _ROWS = 1_000
-_DEADLINE = 30.0
 _PEER = f"bare watchdog, closed event + {SETTLE:g} s"
 
 
@@ -47,11 +46,11 @@ def measure(*, quick: bool) -> Iterator[Figure]:
         csv_manager = console_script("csv_manager")
         settle = ["--settle", str(SETTLE)]
         run_child([csv_manager, "csv_watcher_add", str(ours), "--key", "id", *settle], environment)
-        service = stack.enter_context(_running([csv_manager, "csv_watch", "--format", "jsonl"], environment))
+        service = stack.enter_context(running([csv_manager, "csv_watch", "--format", "jsonl"], environment))
         script = [sys.executable, str(SIDES / "bare_watchdog.py"), str(floor), str(SETTLE)]
-        bare = stack.enter_context(_running(script, environment))
-        _wait_for(service.stderr, "Watching 1 file")
-        _wait_for(bare.stdout, "ready")
+        bare = stack.enter_context(running(script, environment))
+        wait_for(service.stderr, "Watching 1 file")
+        wait_for(bare.stdout, "ready")
         say(f"  {edits} edits on each side")
         sides = {"ours": _Side(service, ours, told=True), "floor": _Side(bare, floor, told=False)}
         rounds = take_turns({name: side.edit for name, side in sides.items()}, edits)
@@ -88,54 +87,11 @@ class _Side:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line(row(self._rng, self._next)))
         closed = time.perf_counter()
-        told = _read_line(self._process.stdout)
+        told = read_line(self._process.stdout)
         passed = time.perf_counter() - closed
         if self._told and json.loads(told)["key"] != {"id": str(self._next)}:
             raise BenchmarkError(f"csv_watch told another change than the row {self._next}: {told}")
         return 1000 * passed
-
-
-@contextlib.contextmanager
-def _running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with unbuffered pipes, stopped at the end."""
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        bufsize=0,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _wait_for(stream: IO[bytes] | None, text: str) -> None:
-    while text not in _read_line(stream):
-        pass
-
-
-def _read_line(stream: IO[bytes] | None) -> str:
-    """The next line of an unbuffered pipe. Raises `BenchmarkError` at its end or if none comes in time."""
-    if stream is None:
-        raise BenchmarkError("A process without a pipe cannot be read.")
-    with selectors.DefaultSelector() as selector:
-        selector.register(stream, selectors.EVENT_READ)
-        line = b""
-        while not line.endswith(b"\n"):
-            if not selector.select(_DEADLINE):
-                raise BenchmarkError(f"Nothing was told within {_DEADLINE:g} seconds.")
-            byte = stream.read(1)
-            if not byte:
-                raise BenchmarkError(f"A process ended before it told a change: {line.decode()!r}.")
-            line += byte
-    return line.decode()
 
 
 def _write(folder: Path) -> Path:

@@ -2,8 +2,8 @@
 
 `python docs/transcripts.py` writes every transcript anew, `python docs/transcripts.py --check` says which are stale.
 The blocks themselves are cog's: they make a `Session`, which runs real commands in a temporary folder. Only what
-differs from run to run is replaced: the folder becomes /data, the home /home/you/CSV-Manager, each time one and the
-same time.
+differs from run to run is replaced: the folder becomes /data, the home /home/you/CSV-Manager, the Python that of an
+environment in /opt/csv_manager, each time one and the same time.
 """
 # ruff: noqa: INP001, S603 - a script beside the pages; the commands that it runs are those of the pages
 
@@ -31,6 +31,8 @@ _DEADLINE_SECONDS = 30
 #: A load average above which other programs disturb a benchmark.
 _IDLE_LOAD = 1.0
 _HOME = "/home/you/CSV-Manager"
+#: The Python of an environment has several names.
+_PYTHON = re.compile(rf"{re.escape(_BIN)}/python[\d.]*")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([ T])\d\d:\d\d:\d\d(?:\.\d+)?")
 _SOURCES = ("README.rst", "docs/*.rst", "docs/*/*.rst")
 
@@ -49,6 +51,7 @@ class Session:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("CSV_MANAGER_")}
         self._environment = inherited | {
             "CSV_MANAGER_HOME": str(self.home),
+            "XDG_CONFIG_HOME": str(self._root / ".config"),
             "PATH": f"{_BIN}{os.pathsep}{inherited.get('PATH', os.defpath)}",
             "COLUMNS": "100",
             "NO_COLOR": "1",
@@ -155,8 +158,9 @@ class Session:
         self._lines.append(f"$ {command}")
 
     def _said(self, text: str) -> None:
-        for there, shown in ((self.folder, "/data"), (self.home, _HOME)):
+        for there, shown in ((self.folder, "/data"), (self._root, os.path.dirname(_HOME))):
             text = text.replace(str(there), shown)
+        text = _PYTHON.sub("/opt/csv_manager/.venv/bin/python", text)
         text = _TIME.sub(lambda match: f"2026-03-02{match[1]}09:15:07", text)
         self._lines += [line.rstrip() for line in text.splitlines()]
 
@@ -297,6 +301,23 @@ def figures(benchmark: str) -> None:
     )
     _out(f"\n{textwrap.fill(about, 120)}\n")
     block("text", table(Figure(**row) for row in run["figures"]))
+
+
+def verdicts() -> None:
+    """The saved run of the fault suite: when and where, how much of each fault, and the counts."""
+    sys.path.insert(0, str(ROOT / "tests" / "faults"))
+    from running import RESULTS, table
+    from verdicts import Verdict
+
+    run = json.loads(RESULTS.read_text("utf-8"))
+    scale = run["scale"]
+    about = (
+        f"Produced by `{run['command']}` on {run['date'][:10]}, with Python {run['python']} on {run['system']}: "
+        f"{scale['edits']:,} edits and kills, {scale['files']:,} files at once, pauses of {scale['slow_pause']:g} "
+        f"seconds, the store locked for {scale['locked']:g} seconds, {scale['rounds']} rounds of what is repeated."
+    )
+    _out(f"\n{textwrap.fill(about, 120)}\n")
+    block("text", table(Verdict(**told) for told in run["verdicts"]))
 
 
 def settings() -> None:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
@@ -18,7 +19,7 @@ import csv_manager.framework  # noqa: F401 - groundwork is imported through it, 
 
 SCRIPT = str(Path(sys.executable).parent / "csv_manager")
 #: Seconds after which something that was waited for is taken to never come; no test depends on how long it took.
-DEADLINE = 30
+DEADLINE = 120
 
 _NOTES = ("Nothing is watching now",)
 #: Runs a command under the rights of its files' owner: root without the capabilities that make it read and write all.
@@ -62,7 +63,7 @@ class Cli:
             env=self.environment,
             input=stdin.encode(),
             capture_output=True,
-            timeout=DEADLINE * 2,
+            timeout=DEADLINE,
             check=False,
         )
 
@@ -110,6 +111,12 @@ class Cli:
     def counts(self, path: object) -> list[tuple[int, int, int]]:
         """How many rows each version of a file inserted, updated and deleted, oldest first."""
         return [(told["inserted"], told["updated"], told["deleted"]) for told in self.versions(path)]
+
+    def listed(self) -> dict[str, tuple[str, int | None]]:
+        """State and version of every watched file, by its path in the folder."""
+        folder = os.path.realpath(self.folder)
+        rows = self.json("csv_watcher_list")
+        return {os.path.relpath(row["csv_file"], folder): (row["state"], row["version"]) for row in rows}
 
     def changes(self, path: object, version: object) -> list[dict[str, Any]]:
         """The row changes of a version."""
@@ -191,9 +198,11 @@ class Service:
         self.kill()
 
     def wait(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait until a condition on the lines holds."""
+        """Wait until a condition on the lines or on files holds."""
+        deadline = time.monotonic() + DEADLINE
         with self._changed:
-            come = self._changed.wait_for(condition, DEADLINE)
+            while not (come := condition()) and time.monotonic() < deadline:
+                self._changed.wait(0.1)  # a condition on files is told by no line
         assert come, f"waited in vain for {what}; stdout: {self.told}; stderr: {self.said}"
 
     def wait_told(self, *parts: str) -> str:

@@ -22,6 +22,8 @@ PLUGINS = [
     "CsvDiffPlugin",
     "CsvDocumentPlugin",
     "CsvConfigPlugin",
+    "CsvServicePlugin",
+    "CsvStatusPlugin",
     "CsvDemoPlugin",
     "GwPluginsInfo",
     "GwDocumentsInfo",

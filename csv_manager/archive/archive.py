@@ -99,6 +99,10 @@ class Archive:
         """The hashes of the keys of a content that is read in a form, if they were kept."""
         return load_keys(self._objects.path(sha256, "keys"), key, form)
 
+    def has_aids(self, sha256: str) -> bool:
+        """Whether anything is kept beside a content to compare the next one with it."""
+        return self._objects.has_aids(sha256)
+
     def forget_aids(self, sha256: str) -> None:
         """Remove what was kept beside a content to compare the next one with it."""
         self._objects.remove_aids(sha256)

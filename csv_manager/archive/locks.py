@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +13,15 @@ _STRIPES = 64
 
 
 class FileLocks:
-    """Locks of the operating system, which a killed process lets go of."""
+    """Locks of the operating system, which a killed process lets go of.
+
+    Who waits for one of another process asks for it again and again, and sleeps in between: threads of this process
+    wait for each other before they ask.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._turns = [threading.Lock() for _ in range(_STRIPES)]
 
     @contextlib.contextmanager
     def hold(self, path: str) -> Iterator[None]:
@@ -36,15 +42,16 @@ class FileLocks:
     def _locked(self, stripe: int) -> Iterator[None]:
         import filelock
 
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self._folder / f"{stripe:02}.lock", thread_local=False)
-            lock.acquire()
-        except OSError as error:
-            raise ArchiveError(
-                f"The folder {self._folder} cannot be written: {error.strerror}; check its rights."
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
+        with self._turns[stripe]:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                lock = filelock.FileLock(self._folder / f"{stripe:02}.lock", thread_local=False)
+                lock.acquire()
+            except OSError as error:
+                raise ArchiveError(
+                    f"The folder {self._folder} cannot be written: {error.strerror}; check its rights."
+                ) from error
+            try:
+                yield
+            finally:
+                lock.release()

@@ -7,12 +7,12 @@ import itertools
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from csv_manager.archive.frames import FrameFile, write_frames
+from csv_manager.core import clock
 from csv_manager.core.errors import ArchiveError
 
 #: A temporary file that lies there for so long has lost its process.
@@ -36,7 +36,7 @@ class Objects:
 
     def path(self, sha256: str, suffix: str) -> Path:
         """Where a file of a content lies, or would."""
-        return self.folder / "objects" / sha256[:2] / f"{sha256[2:]}.{suffix}"
+        return self.folder.joinpath("objects", sha256[:2], f"{sha256[2:]}.{suffix}")
 
     def stored(self, sha256: str) -> Path:
         """The file that holds a content, or would; it may be lost, and its copy be there."""
@@ -45,11 +45,11 @@ class Objects:
 
     def is_stored(self, sha256: str) -> bool:
         """Whether a content is there, as far as names tell."""
-        return self._is_stored(self.stored(sha256))
+        return any(self._is_stored(self.path(sha256, suffix)) for suffix in _STORED)
 
     def copy_of(self, path: Path) -> Path:
         """Where the copy of a file lies, or would."""
-        return self.folder / "copies" / path.relative_to(self.folder / "objects")
+        return self.folder.joinpath("copies", path.parent.name, path.name)
 
     def frames(self, path: Path) -> FrameFile:
         """The frames of a file; where they are damaged, those of its copy. Raises `ArchiveError`."""
@@ -94,6 +94,10 @@ class Objects:
         """Remove what was kept beside a content to compare the next one with it."""
         self.remove(sha256, _AIDS)
 
+    def has_aids(self, sha256: str) -> bool:
+        """Whether anything is kept beside a content."""
+        return any(os.path.exists(self.path(sha256, suffix)) for suffix in _AIDS)
+
     def remove_left(self, live: Collection[str]) -> None:
         """Remove what killed processes left, and what stands beside contents that are gone."""
         for path in self._all():
@@ -112,7 +116,7 @@ class Objects:
 
     def clean(self) -> None:
         """Remove what a killed process left behind on its way in."""
-        since = time.time() - _STALE_SECONDS
+        since = clock.now().timestamp() - _STALE_SECONDS
         for path in itertools.chain.from_iterable((self.folder / place).glob("*") for place in _INCOMING):
             with contextlib.suppress(FileNotFoundError):
                 if path.stat().st_mtime < since:

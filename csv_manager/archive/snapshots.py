@@ -27,7 +27,7 @@ class Snapshot:
     def __init__(self, path: str, file: io.FileIO) -> None:
         self.path = path
         self._file = file
-        self.signature = _signature(os.fstat(file.fileno()))
+        self.signature = Signature.of(os.fstat(file.fileno()))
         self.size = self.signature.size
         self.plain: Plain = FilePlain(os.fdopen(os.dup(file.fileno()), "rb"), path)
         self._hashing: _Hashing | None = None
@@ -55,7 +55,7 @@ class Snapshot:
     def check(self) -> None:
         """Raise `TornReadError` if the file was written to or replaced since it was opened, or what tells its end."""
         try:
-            now = signature_of(self.path), _signature(os.fstat(self._file.fileno()))
+            now = signature_of(self.path), Signature.of(os.fstat(self._file.fileno()))
         except FileNotFoundError:
             raise PathNotFoundError(f"{self.path}: no such file.") from None
         except OSError as error:
@@ -105,11 +105,7 @@ class _Hashing(threading.Thread):
 
 def signature_of(path: str) -> Signature:
     """The file's signature; raises OSError as os.stat does, and for what is no regular file."""
-    return _signature(stat_regular(path))
-
-
-def _signature(stat: os.stat_result) -> Signature:
-    return Signature(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    return Signature.of(stat_regular(path))
 
 
 @contextlib.contextmanager

@@ -225,12 +225,12 @@ def _delimiter(text: str) -> tuple[str, bool]:
     candidates = [mark for mark in DELIMITERS if mark in outside]
     if not candidates:
         return ",", False
+    if len(candidates) == 1:
+        return candidates[0], True
     try:
         sniffed = csv.Sniffer().sniff(text, delimiters="".join(candidates)).delimiter
     except csv.Error:
         sniffed = ""
-    if len(candidates) == 1:
-        return candidates[0], True
     counted = max(candidates, key=lambda mark: _evenness(lines, mark))
     return (
         sniffed if sniffed in candidates and _evenness(lines, sniffed) == _evenness(lines, counted) else counted

@@ -52,6 +52,10 @@ class DuplicateKeyError(CsvManagerError):
     """Two rows have the same key."""
 
 
+class LateError(CsvManagerError):
+    """A file of a series came after one that follows it."""
+
+
 class OptionError(CsvManagerError):
     """An option has a value that cannot be used."""
 

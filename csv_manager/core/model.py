@@ -2,8 +2,9 @@
 
 import datetime as dt
 import json
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, NamedTuple, Self
 
 from csv_manager.core.errors import OptionError
@@ -26,9 +27,14 @@ class Signature(NamedTuple):
     ctime_ns: int
 
     @classmethod
-    def parse(cls, text: str | None) -> Self | None:
-        """The signature that `str(signature)` gave, or None."""
-        return cls(*map(int, text.split(":"))) if text else None
+    def of(cls, stat: os.stat_result) -> Self:
+        """The signature that a stat tells."""
+        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The signature that `str(signature)` gave."""
+        return cls(*map(int, text.split(":")))
 
     def __str__(self) -> str:
         return ":".join(map(str, self))
@@ -106,6 +112,9 @@ class CsvFormat:
         return ", ".join(parts)
 
 
+#: What the files of a folder or glob are.
+FEEDS = ("files", "series")
+
 #: The longest that anything waits, in seconds: a leap year.
 _LONGEST = 366 * 24 * 3600
 
@@ -119,8 +128,51 @@ def check_seconds(name: str, value: float, *, zero: bool = True) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FolderCheck:
+    """When every watched file of a folder was last looked at, and why it has no file events, if so.
+
+    `reason` is why something in it that is to be watched cannot be.
+    """
+
+    last_check: dt.datetime
+    polled: str | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One file of a series, and what it looked like when it was read."""
+
+    path: str
+    signature: Signature
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What became of one file of a series: the version of the dataset that it is, and whether that is held."""
+
+    signature: Signature
+    version: int
+    is_held: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """How a file comes to be watched: the link that it is read through, and the feed's watcher; None for neither."""
+
+    link: str | None = None
+    feed_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class WatcherOptions:
-    """Everything that a watcher is told; times are in seconds."""
+    """Everything that a watcher is told; times are in seconds.
+
+    A watcher of a folder, or with `is_glob` of a glob, has a `feed`: `files`, each with a history of its own, or
+    `series`, whose files in the order of their paths are the versions of one dataset. `done` is what becomes of a file
+    that is recorded and told to every receiver: `keep`, `delete`, or `move:` and a folder. `link` is the path by which
+    it was named, where that leads over symbolic links: its files are read through them.
+    """
 
     interval: float = 10
     key: tuple[str, ...] = ()
@@ -131,8 +183,20 @@ class WatcherOptions:
     every: float | None = None
     name: str | None = None
     retention: Retention | None = None
+    poll: bool = False
+    paused: bool = False
+    feed: str | None = None
+    is_glob: bool = False
+    recursive: bool = False
+    exclude: tuple[str, ...] = ()
+    done: str = "keep"
+    link: str | None = None
 
     def __post_init__(self) -> None:
+        if self.feed not in (None, *FEEDS):
+            raise OptionError(f"--feed must be {' or '.join(FEEDS)}, not {self.feed!r}.")
+        if self.done not in ("keep", "delete") and not (self.done.startswith("move:") and self.done != "move:"):
+            raise OptionError(f"--done must be keep, delete or move:DIR, not {self.done!r}.")
         if isinstance(self.interval, bool) or not isinstance(self.interval, (int, float)):
             raise OptionError(f"--interval must be a number of seconds, not {self.interval!r}.")
         check_seconds("--interval", self.interval, zero=False)
@@ -144,6 +208,23 @@ class WatcherOptions:
             raise OptionError(f"A key column cannot be ignored: {', '.join(sorted(both))}.")
         if self.name is not None and (not self.name or "/" in self.name or self.name != self.name.strip()):
             raise OptionError(f"--name must be a word without '/', not {self.name!r}.")
+
+    @property
+    def done_folder(self) -> str | None:
+        """The folder that files are moved to once they are recorded."""
+        return self.done.removeprefix("move:") if self.done.startswith("move:") else None
+
+    def of_feed(self, *, is_glob: bool, link: str | None) -> Self:
+        """These options for a folder, or for a glob, and the link that it was named by."""
+        return replace(self, feed=self.feed or "files", is_glob=is_glob, link=link)
+
+    def alone(self) -> Self:
+        """These options for a single file."""
+        return replace(self, feed=None, is_glob=False, recursive=False, exclude=(), done="keep", link=None)
+
+    def only_for_feeds(self) -> dict[str, object]:
+        """What is told of the options that mean nothing for a single file."""
+        return {"--feed": self.feed, "--recursive": self.recursive, "--exclude": self.exclude, "--done": self.done}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,17 +305,14 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Version:
-    """One settled content of a file, as the store knows it.
+class Compared:
+    """What is known of a content once it was compared, before it is a version.
 
     `base` is the version that the changes are told against (None for the first). `size` is in bytes, as the file
-    came; `rows` counts data rows, None if the content could not be read. `position` is the store-wide number of the
-    first row change. `stored` tells whether the row changes are rows of the store or are read from the archive.
+    came; `rows` counts data rows, None if the content could not be read.
     """
 
-    number: int
     base: int | None
-    created: dt.datetime
     cause: str
     status: str
     sha256: str
@@ -249,6 +327,18 @@ class Version:
     key: tuple[str, ...]
     ignore: tuple[str, ...]
     findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version(Compared):
+    """One settled content of a file, as the store knows it.
+
+    `position` is the store-wide number of the first row change. `stored` tells whether the row changes are rows of the
+    store or are read from the archive.
+    """
+
+    number: int
+    created: dt.datetime
     position: int
     stored: bool
 

@@ -7,23 +7,56 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 
-from csv_manager.core.errors import PathNotFoundError, UnreadableError
+from csv_manager.core.errors import PathNotFoundError
 
 #: What counts as CSV in a folder; a file that is named outright may have any name.
 _SUFFIXES = (".csv", ".tsv")
 _COMPRESSED = ("", ".gz", ".bz2", ".xz", ".zst", ".zip")
+#: vim, emacs, browsers, LibreOffice, WinSCP.
+_TEMPORARY = ("~", ".tmp", ".temp", ".swp", ".swx", ".part", ".partial", ".crdownload", ".filepart", ".lock")
 _ENDINGS = tuple(suffix + packed for suffix in _SUFFIXES for packed in _COMPRESSED)
 
 
 def identity(path: str) -> str:
     """The resolved absolute path, one for all spellings. Raises `PathNotFoundError` for a name that is no text."""
     resolved = os.path.realpath(path)
-    try:
-        resolved.encode()
-    except UnicodeEncodeError:
-        shown = resolved.encode(errors="backslashreplace").decode()
-        raise PathNotFoundError(f"{shown}: the name is not valid UTF-8; rename the file.") from None
+    if not is_text(resolved):
+        raise PathNotFoundError(no_text(resolved))
     return resolved
+
+
+def is_text(path: str) -> bool:
+    """Whether a path can be stored and told."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def no_text(path: str) -> str:
+    """What to say of a path that cannot be stored."""
+    return f"{shown(path)}: the name is not valid UTF-8; rename it."
+
+
+def shown(path: str) -> str:
+    """A path for people, whatever its bytes are."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def dead_link(path: str) -> str | None:
+    """What to say of a link that leads nowhere; None of anything else."""
+    if not os.path.islink(path) or os.path.exists(path):
+        return None
+    return f"{path}: a link to {shown(os.readlink(path))}, where nothing is."
+
+
+def link_of(path: str) -> str | None:
+    """The absolute path by which a file is named, if it leads over symbolic links; None if it is the file's own."""
+    named = os.path.abspath(path)
+    resolved = os.path.realpath(path)
+    # Text alone cannot tell where `link/..` leads.
+    return named if named != resolved and os.path.realpath(named) == resolved else None
 
 
 def stat_regular(path: str) -> os.stat_result:
@@ -50,30 +83,27 @@ def is_csv_name(name: str) -> bool:
     return name.lower().endswith(_ENDINGS) and not name.startswith((".", "~"))
 
 
-def expand(paths: Iterable[str], *, missing_ok: bool = False) -> list[str]:
-    """The files that exist under these paths, each once. Raises `PathNotFoundError`, unless `missing_ok`."""
-    found: dict[str, None] = {}
-    for path in paths:
-        matches = _expand(path)
-        if not matches and not missing_ok:
-            raise PathNotFoundError(_missing(path))
-        several = glob.has_magic(path) or os.path.isdir(path)
-        found.update(dict.fromkeys(matches or ([] if several else [identity(path)])))
-    return list(found)
+def is_temporary_name(name: str) -> bool:
+    """Whether editors, browsers and copying programs give such names to files that are on their way."""
+    return name.lower().endswith(_TEMPORARY) or name.startswith("~$") or (name[:1] == "#" == name[-1:])
 
 
 def select(paths: Sequence[str], known: Iterable[str]) -> list[str]:
     """The known files that these paths name, whether they exist or not. Raises `PathNotFoundError` for one without."""
-    candidates = list(known)
+    candidates = dict.fromkeys(known)
     selected: dict[str, None] = {}
     for path in paths:
         resolved = identity(path)
-        folder = os.path.join(resolved, "")
-        matches = [name for name in candidates if name in (resolved, path)]
-        matches = matches or [name for name in candidates if name.startswith(folder)]
+        # A path that was a file or a folder when it was added may be a link by now, or lead elsewhere.
+        named = os.path.abspath(path), path
+        folders = os.path.join(resolved, ""), os.path.join(named[0], "")
+        matches = [name for name in named if name in candidates]
+        matches = matches[:1] or [name for name in (resolved,) if name in candidates]
+        matches = matches or [name for name in candidates if name.startswith(folders)]
         if not matches and glob.has_magic(path):
-            pattern = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-            matches = [name for name in candidates if _matches(name, pattern)]
+            base = os.path.basename(path)
+            patterns = os.path.join(os.path.realpath(os.path.dirname(path)), base), named[0]
+            matches = [name for name in candidates if any(_matches(name, pattern) for pattern in patterns)]
         if not matches:
             raise PathNotFoundError(f"{path} is not watched and has no history; csv_watcher_list shows what is.")
         selected.update(dict.fromkeys(matches))
@@ -81,29 +111,26 @@ def select(paths: Sequence[str], known: Iterable[str]) -> list[str]:
 
 
 def _matches(path: str, pattern: str) -> bool:
-    """Whether a path matches a glob, part by part: a star stands for no slash."""
-    parts, patterns = path.split(os.sep), pattern.split(os.sep)
-    return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
+    """Whether a path matches a glob, part by part: a star stands for no slash, two for any number of folders."""
+    return matches_parts(path.split(os.sep), pattern.split(os.sep))
 
 
-def _expand(path: str) -> list[str]:
-    try:
-        if os.path.isdir(path):
-            names = sorted(entry.name for entry in os.scandir(path) if entry.is_file() and is_csv_name(entry.name))
-            return [identity(os.path.join(path, name)) for name in names]
-        stat_regular(path)
-    except (FileNotFoundError, NotADirectoryError):
-        if os.path.islink(path):
-            return []
-        return [identity(match) for match in sorted(glob.glob(path)) if os.path.isfile(match)]
-    except OSError as error:
-        raise UnreadableError(f"{path}: {os_reason(error)}.") from error
-    return [identity(path)]
+def matches_parts(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether the parts of a path match those of a glob; what is hidden matches only what says the dot too."""
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return matches_parts(parts, pattern[1:]) or (
+            bool(parts) and not is_hidden(parts[0]) and matches_parts(parts[1:], pattern)
+        )
+    return bool(parts) and matches_part(parts[0], pattern[0]) and matches_parts(parts[1:], pattern[1:])
 
 
-def _missing(path: str) -> str:
-    if os.path.isdir(path):
-        return f"{path}: the folder holds no CSV file ({', '.join(_SUFFIXES)}, compressed or not)."
-    if glob.has_magic(path):
-        return f"{path}: no file matches."
-    return f"{path}: no such file. Check the spelling, or pass --missing-ok to watch it once it is there."
+def matches_part(part: str, pattern: str) -> bool:
+    """Whether one name matches one part of a glob."""
+    return fnmatch.fnmatchcase(part, pattern) and (not is_hidden(part) or pattern[:1] == part[:1])
+
+
+def is_hidden(part: str) -> bool:
+    """Whether a name is hidden, or one of an editor's lock."""
+    return part.startswith((".", "~"))

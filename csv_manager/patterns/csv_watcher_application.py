@@ -2,17 +2,19 @@
 
 import os
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from groundwork.util import gw_get
 
 from csv_manager.core.errors import OptionError, PluginError, TornReadError, WatcherExistsError
-from csv_manager.core.model import WatcherOptions
-from csv_manager.core.paths import identity, select
+from csv_manager.core.feeds import Feed
+from csv_manager.core.model import Origin, WatcherOptions
+from csv_manager.core.paths import identity, link_of, select
 from csv_manager.framework import signals
 from csv_manager.framework.app import settings_of
 from csv_manager.framework.errors import translating
+from csv_manager.patterns.known_paths import KnownPaths
 
 _TORN_READS = 5
 _SIGNALS = {
@@ -40,12 +42,19 @@ class CsvWatcher:
     """One registered watcher; `csv_file` is the file's resolved absolute path, `interval` is in seconds."""
 
     def __init__(
-        self, csv_file: str, options: WatcherOptions, description: str, plugin: Any, app: "CsvWatcherApplication"
+        self,
+        csv_file: str,
+        options: WatcherOptions,
+        description: str,
+        plugin: Any,
+        app: "CsvWatcherApplication",
+        watcher_id: int | None = None,
     ) -> None:
         self.csv_file = csv_file
         self.options = options
         self.description = description
         self.plugin = plugin
+        self.watcher_id = watcher_id
         self.wanted = False
         self._app = app
 
@@ -78,7 +87,8 @@ class CsvWatcherApplication:
     """
 
     def __init__(self, app: Any) -> None:
-        from csv_manager.pipeline.runtime import Defaults, Runtime
+        from csv_manager.pipeline.runtime import Runtime
+        from csv_manager.pipeline.watched import Defaults
 
         self._app = app
         self._watchers: dict[str, CsvWatcher] = {}
@@ -118,14 +128,14 @@ class CsvWatcherApplication:
         """Whether this app watches by itself: not on a command line, where a command decides."""
         return bool(getattr(self._app, "csv_watching", True))
 
-    def start(self, only: Collection[str] = ()) -> None:
-        """Start watching every watcher that was run, or, of them, `only` these files."""
+    def start(self, only: Collection[str] = (), *, once: bool = False, poll: bool = False) -> None:
+        """See `CsvWatcherPlugin.start`."""
         self._only = frozenset(only)
         self.runtime.tick()
         for path in list(self.runtime.watched):
             if self._only and path not in self._only:
                 self.runtime.unwatch(path)
-        self.runtime.start()
+        self.runtime.start(once=once, poll=poll)
 
     def stop(self) -> None:
         """Stop watching; what was not finished is done at the next start."""
@@ -145,15 +155,17 @@ class CsvWatcherApplication:
         description: str = "",
         plugin: Any = None,
         options: WatcherOptions | None = None,
+        watcher_id: int | None = None,
     ) -> CsvWatcher:
         """A watcher for a file on behalf of a plugin, or of the app. Raises `WatcherExistsError`, `OptionError`."""
-        path = identity(str(csv_file))
+        path = str(csv_file) if watcher_id is not None else self._path_of(csv_file, options)
         if path in self._watchers:
             owner = self._watchers[path].plugin.name
             raise WatcherExistsError(f"{path} is registered by {owner} already.")
         if interval is None:
             raise OptionError("--interval must be more than 0 seconds.")
-        watcher = CsvWatcher(path, options or WatcherOptions(interval=interval), description, plugin or self._app, self)
+        told = options or WatcherOptions(interval=interval)
+        watcher = CsvWatcher(path, told, description, plugin or self._app, self, watcher_id)
         self._watchers[path] = watcher
         return watcher
 
@@ -166,43 +178,90 @@ class CsvWatcherApplication:
 
     def get(self, csv_file: str | None = None, plugin: Any = None) -> Any:
         """The watcher of a file or None; without a file, a dictionary of all, or of all of a plugin."""
-        return gw_get(dict(self._watchers), None if csv_file is None else identity(str(csv_file)), plugin)
+        if csv_file is not None and str(csv_file) not in self._watchers:
+            csv_file = identity(str(csv_file))
+        return gw_get(dict(self._watchers), csv_file, plugin)
 
     def run(self, watcher: CsvWatcher) -> None:
         """Watch a file now, or as soon as watching starts."""
         if self._only and watcher.csv_file not in self._only:
             return
-        self.runtime.watch(watcher.csv_file, watcher.options)
+        self.runtime.watch(watcher.csv_file, watcher.options, watcher.watcher_id)
         if not self.running and not hasattr(self._app, "csv_watching"):
             self.runtime.start()
 
-    def known(self, paths: Sequence[str]) -> list[str]:
-        """The known files that paths, globs, folders or names of watchers stand for. Raises `PathNotFoundError`."""
-        stored = self.store.catalog.watchers.all()
-        names = {watcher.options.name: watcher.csv_file for watcher in stored if watcher.options.name}
-        files = [
-            *(watcher.csv_file for watcher in stored),
-            *self.store.catalog.history.files(),
-            *self._watchers,
-        ]
-        return select([names.get(path, path) for path in paths], dict.fromkeys(files))
+    def known_paths(self) -> KnownPaths:
+        """See `CsvWatcherPlugin.known_paths`."""
+        running = [path for path, watcher in self._watchers.items() if watcher.options.feed is None]
+        return KnownPaths(self.store, running)
 
-    def add(self, csv_file: str, options: WatcherOptions, *, missing_ok: bool = False) -> Any:
+    def add(
+        self, csv_file: str, options: WatcherOptions, *, missing_ok: bool = False, feed_id: int | None = None
+    ) -> Any:
         """See `CsvWatcherPlugin.add`."""
-        path = identity(csv_file)
+        path, link = identity(csv_file), link_of(csv_file)
         if missing_ok and not os.path.exists(path):
             self.store.catalog.history.add_watcher(path, options, None)
             return None
+        if feed_id is not None:
+            link = csv_file if csv_file != path else None
+        origin = Origin(link=link, feed_id=feed_id)
+        self._record(path, path, options, cause="add", store_watcher=feed_id is None, origin=origin)
+        return self.store.latest(path)
+
+    def add_member(self, csv_file: str, dataset: str, options: WatcherOptions) -> Any:
+        """See `CsvWatcherPlugin.add_member`."""
+        from csv_manager.pipeline.series import cause_of
+
+        cause = cause_of(csv_file, Feed.of(dataset, options).root)
+        self._record(csv_file, dataset, options, cause=cause, member=csv_file)
+        return self.store.latest(dataset)
+
+    def _record(self, place: str, path: str, options: WatcherOptions, **told: Any) -> None:
+        """Record what is read at a place once it rests."""
         for attempt in range(_TORN_READS):
-            self.runtime.wait_settled(path, options)
+            self.runtime.wait_settled(place, options)
             try:
-                self.runtime.record(path, options, cause="add", store_watcher=True)
+                self.runtime.record(path, options, **told)
                 break
             except TornReadError:
                 if attempt == _TORN_READS - 1:
                     raise
         self.runtime.deliver()
-        return self.store.file(path).latest()
+
+    def verify(self, paths: Sequence[str]) -> Iterator[Any]:
+        """See `CsvWatcherPlugin.verify`."""
+        from csv_manager.pipeline.drift import find_drift, items, wait_recorded
+
+        found = {item.path: item for item in items(self.store)}
+        if paths:
+            feeds = self._feed_paths(paths)
+            wanted = {path for path, item in found.items() if any(item.is_of(feed) for feed in feeds.values())}
+            named = [path for path in paths if path not in feeds]
+            read_at = {item.source: path for path, item in found.items()}
+            selected = select(KnownPaths(self.store).named(named), [*found, *read_at]) if named else []
+            wanted |= {path if path in found else read_at[path] for path in selected}
+            found = {path: item for path, item in found.items() if path in wanted}
+        late = []
+        for item in found.values():
+            if find_drift(self.store, item) is None:
+                yield None
+            else:
+                late.append(item)
+        drifted = wait_recorded(self.store, late, settings_of(self._app)["CSV_SETTLE"])
+        for item in late:
+            yield drifted.get(item.path)
+
+    def _feed_paths(self, paths: Sequence[str]) -> dict[str, Feed]:
+        """The feeds of the watchers that some of these paths name."""
+        stored = [watcher for watcher in self.store.catalog.watchers.all() if watcher.options.feed is not None]
+        found = {}
+        for path in paths:
+            for watcher in stored:
+                told = {path, os.path.abspath(path), identity(path)}
+                if told & {watcher.options.name, watcher.options.link, watcher.csv_file}:
+                    found[path] = Feed.of(watcher.csv_file, watcher.options)
+        return found
 
     def on_change(self, name: str, function: Callable[[Any], object], files: str, plugin: Any, replay: bool) -> None:
         """Add a receiver with a watermark. Raises `OptionError` for a name that is taken."""
@@ -220,6 +279,11 @@ class CsvWatcherApplication:
             self.unregister(path, plugin)
         for name in self._receivers_of(plugin):
             self.runtime.delivery.remove(name)
+
+    def _path_of(self, path: str, options: WatcherOptions | None) -> str:
+        """What identifies a watcher: the file's identity, the folder's, or the glob as it is."""
+        is_glob = options is not None and options.is_glob
+        return path if is_glob else identity(str(path))
 
     def _receivers_of(self, plugin: Any) -> list[str]:
         names: list[str] = plugin.__dict__.setdefault("_csv_receivers", [])

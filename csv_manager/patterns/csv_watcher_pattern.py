@@ -1,6 +1,6 @@
 """Watching CSV files from a plugin: `self.csv_watcher`."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from groundwork.patterns import GwThreadsPattern
@@ -9,6 +9,7 @@ from csv_manager.core.model import WatcherOptions
 from csv_manager.core.retention import Retention
 from csv_manager.framework.app import prepare, settings_of
 from csv_manager.patterns.csv_watcher_application import CsvWatcher, CsvWatcherApplication, translated
+from csv_manager.patterns.known_paths import KnownPaths
 
 
 class CsvWatcherPattern(GwThreadsPattern):
@@ -51,12 +52,14 @@ class CsvWatcherPlugin:
         interval: float = 10,
         description: str = "",
         options: WatcherOptions | None = None,
+        watcher_id: int | None = None,
     ) -> CsvWatcher:
         """A watcher for a file; it watches once its `run` is called. `interval` is in seconds.
 
+        With `options` that have a `feed`, `csv_file` is a folder or a glob; `watcher_id` is the number of a stored one.
         Raises `WatcherExistsError` if the file is registered already, `OptionError` for an interval of 0 or less.
         """
-        return self._app.register(csv_file, interval, description, self._plugin, options)
+        return self._app.register(csv_file, interval, description, self._plugin, options, watcher_id)
 
     def unregister(self, csv_file: str) -> None:
         """Stop and forget a file's watcher."""
@@ -102,19 +105,23 @@ class CsvWatcherPlugin:
 
     def known(self, paths: Sequence[str]) -> list[str]:
         """The files, watched or with a history, that paths, globs, folders or names of watchers stand for."""
-        return self._app.known(paths)
+        return self._app.known_paths().select(paths)
 
-    def watched(self) -> list[str]:
-        """The files that are watched, or will be once watching starts."""
-        return list(self._app.runtime.watched)
+    def known_paths(self) -> KnownPaths:
+        """What `known` asks, to be asked of many paths one by one."""
+        return self._app.known_paths()
+
+    def watched(self) -> dict[str, WatcherOptions]:
+        """What is watched, or will be once watching starts: files, folders and globs, and how."""
+        return dict(self._app.runtime.watched)
 
     def load(self) -> None:
         """Bring the watchers to what is stored; done by itself while files are watched."""
         self._app.runtime.tick()
 
-    def start(self, only: Collection[str] = ()) -> None:
-        """Start watching, or of all watchers `only` those of these files."""
-        self._app.start(only)
+    def start(self, only: Collection[str] = (), *, once: bool = False, poll: bool = False) -> None:
+        """Start watching, or of all watchers `only` these: each file `once`, or on and on; `poll`: without events."""
+        self._app.start(only, once=once, poll=poll)
 
     def stop(self) -> None:
         """Stop watching."""
@@ -132,6 +139,10 @@ class CsvWatcherPlugin:
         """Tell receivers what they were not told yet; False if one failed."""
         return self._app.runtime.deliver()
 
+    def consume(self) -> None:
+        """Delete or move recorded files where watchers say so; done by itself while files are watched."""
+        self._app.runtime.consume()
+
     def prune(self) -> None:
         """Forget the versions that the watchers' retention does not keep; done by itself while files are watched."""
         self._app.runtime.prune()
@@ -144,16 +155,30 @@ class CsvWatcherPlugin:
         """The files that could not be recorded, or whose newest version is held."""
         return self._app.runtime.failed
 
-    def add(self, csv_file: str, options: WatcherOptions, *, missing_ok: bool = False) -> Any:
+    def add(
+        self, csv_file: str, options: WatcherOptions, *, missing_ok: bool = False, feed_id: int | None = None
+    ) -> Any:
         """Store a watcher and record the file's content as it is now, in one transaction.
 
+        With `feed_id`, the number of a stored watcher of a folder or glob, the file is recorded as one that it has.
         Returns the latest version, None for a file that does not exist yet. Raises what makes the content unusable.
         """
-        return self._app.add(csv_file, options, missing_ok=missing_ok)
+        return self._app.add(csv_file, options, missing_ok=missing_ok, feed_id=feed_id)
+
+    def verify(self, paths: Sequence[str] = ()) -> Iterator[Any]:
+        """For each watched file, or those that paths stand for, what drifted from what is recorded, or None.
+
+        What a running service is about to record comes last, and is given the time.
+        """
+        return self._app.verify(paths)
+
+    def add_member(self, csv_file: str, dataset: str, options: WatcherOptions) -> Any:
+        """Record a file of a series as the next version of its dataset, and return that."""
+        return self._app.add_member(csv_file, dataset, options)
 
     def options_of(self, csv_file: str) -> WatcherOptions:
         """How a file is watched; of one that is not, how its head version was read."""
-        watcher = self._app.store.catalog.watchers.find(csv_file)
+        watcher = self._app.store.catalog.watchers.of(csv_file)
         if watcher is not None:
             told: WatcherOptions = watcher.options
             return told
@@ -169,8 +194,12 @@ class CsvWatcherPlugin:
         return self._app.runtime.restore(csv_file, self.options_of(csv_file), version, done)
 
     def each_tick(self, function: Callable[[], object]) -> None:
-        """Call `function()` about twice a second and after each recording, while files are watched."""
+        """Call `function()` about twice a second while files are watched; it is to return soon."""
         self._app.runtime.ticks.append(translated(function, f"{self._plugin.name}, twice a second"))
+
+    def after_recording(self, function: Callable[[], object]) -> None:
+        """Call `function()` after recordings, and twice a second, while files are watched; it may take its time."""
+        self._app.runtime.tellings.append(translated(function, f"{self._plugin.name}, after a recording"))
 
     def _deactivate(self, _plugin: Any, **_: Any) -> None:
         self._app.forget(self._plugin)

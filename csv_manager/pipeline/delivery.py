@@ -3,9 +3,10 @@
 import fnmatch
 import logging
 import os
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from csv_manager.core.hosts import host, is_process_gone
 
 if TYPE_CHECKING:  # it loads SQLAlchemy, which a command without the store does without
     from collections.abc import Callable
@@ -29,20 +30,12 @@ def _is_dead(owner: str | None) -> bool:
     """Whether the process that holds a lease has ended; of another host's that is not known."""
     if owner is None:
         return False
-    host, pid, _ = owner.split(":")
-    if host != _host():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+    where, pid, _ = owner.split(":")
+    return where == _host() and is_process_gone(int(pid))
 
 
 def _host() -> str:
-    return socket.gethostname()[:32].replace(":", "-")
+    return host()[:32].replace(":", "-")
 
 
 class Delivery:

@@ -13,22 +13,19 @@ from csv_manager.core.changes import Counts
 from csv_manager.core.detecting import detect
 from csv_manager.core.diff import diff, find_windows, whole_windows
 from csv_manager.core.errors import (
-    CsvManagerError,
     DamagedError,
-    DuplicateKeyError,
     LostRaceError,
     NotCsvError,
     PathNotFoundError,
-    UnknownColumnError,
     UnreadableError,
 )
+from csv_manager.core.feeds import Feed
 from csv_manager.core.files import copy, writing_to
 from csv_manager.core.keys import check_key
 from csv_manager.core.model import (
     ColumnChange,
-    CsvFormat,
-    Finding,
-    RowChange,
+    Member,
+    Origin,
     Signature,
     Version,
     WatcherOptions,
@@ -37,10 +34,12 @@ from csv_manager.core.paths import os_reason, stat_regular
 from csv_manager.core.plain import PlainStream
 from csv_manager.core.ranges import Window
 from csv_manager.core.reading import Table, check_names
+from csv_manager.pipeline.new_versions import UNREADABLE, check_ignored, held, new_version, reread
 from csv_manager.pipeline.pinning import pinned_format, with_delimiter
+from csv_manager.pipeline.series import check_order, find_late
 from csv_manager.pipeline.stopping import Stoppable
 from csv_manager.store.catalog import Catalog
-from csv_manager.store.history import FileRecord, NewVersion, Reread
+from csv_manager.store.records import FileRecord, NewVersion, Reread
 
 log = logging.getLogger("csv_manager.recording")
 
@@ -50,12 +49,33 @@ _LARGE = 1 << 20
 _Used = TypeVar("_Used")
 #: The head's SHA-256 and content, and the windows in which the snapshot differs from it; None where there are none.
 _Compared = tuple[tuple[str, Content] | None, Iterable[Window] | None]
-_CODES: dict[type[CsvManagerError], str] = {
-    NotCsvError: "source-error",
-    UnknownColumnError: "missing-label",
-    DuplicateKeyError: "primary-key",
-}
-_UNREADABLE = tuple(_CODES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """A settled content of a file that is about to be recorded; `origin` is how the file comes to be watched, if new.
+
+    With `store_watcher` the watcher is stored in the same transaction, and what is no CSV is refused. With `is_member`
+    the snapshot is one of a series, and `path` that of the dataset.
+    """
+
+    path: str
+    options: WatcherOptions
+    snapshot: Snapshot
+    cause: str
+    store_watcher: bool = False
+    origin: Origin | None = None
+    is_member: bool = False
+
+    @property
+    def member(self) -> Member | None:
+        """The file of a series that is read."""
+        return Member(path=self.snapshot.path, signature=self.snapshot.signature) if self.is_member else None
+
+    @property
+    def place(self) -> str:
+        """The file, for messages, and whose ending tells how it is compressed."""
+        return self.snapshot.path if self.is_member else self.path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +93,7 @@ class Recorder:
 
     def __init__(self, catalog: Catalog, archive: Archive, locks: FileLocks, row_limit: int) -> None:
         self._history = catalog.history
+        self._series = catalog.series
         self._archive = archive
         self._locks = locks
         self._row_limit = row_limit
@@ -84,17 +105,32 @@ class Recorder:
         *,
         cause: str = "change",
         store_watcher: bool = False,
+        origin: Origin | None = None,
+        member: str | None = None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> Outcome:
         """Read a file once and record what it holds, unless that is its latest version.
 
         With `store_watcher` the watcher is stored in the same transaction, and a content that cannot be read as CSV
-        raises and stores nothing; without, such a content is recorded as held, with its finding.
+        raises and stores nothing; without, such a content is recorded as held, with its finding. `origin` is how the
+        file comes to be watched, if that may be new; `member` is the file of a series that is read, whose dataset
+        `path` is.
         Raises `TornReadError` if the file moves, or once `stopping` says so, and `UnreadableError`.
         """
-        with self._locks.hold(path), open_snapshot(path) as snapshot:
+        source = member or (self._source(path) if origin is None else origin.link or path)
+        with self._locks.hold(path), open_snapshot(source) as snapshot:
             snapshot.plain = Stoppable(snapshot.plain, path, stopping)
-            return self._record_settled(path, options, snapshot, cause=cause, store_watcher=store_watcher)
+            return self._record_settled(
+                Arrival(
+                    path=path,
+                    options=options,
+                    snapshot=snapshot,
+                    cause=cause,
+                    store_watcher=store_watcher,
+                    origin=origin,
+                    is_member=member is not None,
+                )
+            )
 
     def restore(self, path: str, options: WatcherOptions, version: Version, done: Callable[[int], None]) -> Outcome:
         """Put a version's bytes back in place of a file; what the file holds until then is recorded before.
@@ -102,33 +138,37 @@ class Recorder:
         The file is replaced at once or not at all, and what it holds then is the next version. `done` is told how many
         more bytes were written, again and again. Raises `TornReadError` if somebody else writes to the file meanwhile.
         """
+        source = self._source(path)
 
         def record_present() -> None:
-            if os.path.exists(path):
-                with open_snapshot(path) as snapshot:
-                    self._record_settled(path, options, snapshot, cause="change", store_watcher=False)
+            if os.path.exists(source):
+                with open_snapshot(source) as snapshot:
+                    self._record_settled(Arrival(path=path, options=options, snapshot=snapshot, cause="change"))
                     snapshot.check()
 
         with self._locks.hold(path):
             try:
-                with self._archive.open(version.sha256) as content, writing_to(path, record_present) as file:
+                # Of a file that is read through a link, what the link leads to is replaced, not the link.
+                place = os.path.realpath(source)
+                with self._archive.open(version.sha256) as content, writing_to(place, record_present) as file:
                     copy(content, file, done)
             except OSError as error:
                 raise UnreadableError(f"{path} cannot be written: {os_reason(error)}.") from error
             try:
-                with open_snapshot(path) as snapshot:
+                with open_snapshot(source) as snapshot:
                     cause = f"restore:{version.number}"
-                    return self._record_settled(path, options, snapshot, cause=cause, store_watcher=False)
+                    return self._record_settled(Arrival(path=path, options=options, snapshot=snapshot, cause=cause))
             except KeyboardInterrupt:
                 said = f"{path} holds version {version.number} again, which the next check records"
                 raise KeyboardInterrupt(said) from None
 
     def table(self, path: str, options: WatcherOptions) -> Table:
         """What a file holds now, read as its next version would be."""
-        _, head = self._last(path)
+        _, head = self._history.with_head(path)
+        source = self._source(path)
         try:
-            stat_regular(path)
-            return self._checked(path, options, lambda: open(path, "rb"), head)
+            stat_regular(source)
+            return self._checked(path, options, lambda: open(source, "rb"), head)
         except FileNotFoundError:
             raise PathNotFoundError(f"{path}: no such file.") from None
         except OSError as error:
@@ -137,7 +177,7 @@ class Recorder:
     def check(self, path: str, options: WatcherOptions) -> None:
         """Raise what `record` would raise of a file's content for a watcher about to be stored; store nothing."""
         with open_snapshot(path) as snapshot:
-            check_names(self._checked(path, options, snapshot.open, self._last(path)[1]))
+            check_names(self._checked(path, options, snapshot.open, self._history.with_head(path)[1]))
 
     def reread(self, file: FileRecord, options: WatcherOptions) -> Reread | None:
         """How the head version is read with other options, so that the next one is compared with it as it is meant."""
@@ -147,45 +187,47 @@ class Recorder:
         open_raw = self._opener(head.sha256)
         table = Table(open_raw, detect(open_raw, Path(file.path).name, options.format), file.path)
         check_key(table, options.key)
-        _check_ignored(table, options.ignore)
+        check_ignored(table, options.ignore)
         check_names(table)
-        return _reread(head, table)
+        return reread(head, table)
 
-    def _record_settled(
-        self, path: str, options: WatcherOptions, snapshot: Snapshot, *, cause: str, store_watcher: bool
-    ) -> Outcome:
-        """Record a snapshot, anew if another host recorded a version meanwhile."""
+    def _record_settled(self, arrival: Arrival) -> Outcome:
+        """Record an arrival, anew if another host recorded a version meanwhile."""
         for _ in range(_ATTEMPTS):
             try:
-                return self._record(path, options, snapshot, cause=cause, store_watcher=store_watcher)
+                return self._record(arrival)
             except LostRaceError:
-                snapshot.check()
-        raise LostRaceError(f"{path}: other processes kept recording versions of it; try again.")
+                arrival.snapshot.check()
+        raise LostRaceError(f"{arrival.path}: other processes kept recording versions of it; try again.")
 
-    def _record(
-        self, path: str, options: WatcherOptions, snapshot: Snapshot, *, cause: str, store_watcher: bool
-    ) -> Outcome:
-        file, head = self._last(path)
-        latest = self._version(file, file.latest) if file else None
+    def _record(self, arrival: Arrival) -> Outcome:
+        path, options, snapshot = arrival.path, arrival.options, arrival.snapshot
+        file, head = self._history.with_head(path)
+        latest = head if file and file.latest == file.head else self._version(file, file.latest) if file else None
         known = latest is not None and latest.sha256 == snapshot.sha256
-        if head is not None and known and latest == head:
-            return self._record_again(path, options, snapshot, head, store_watcher=store_watcher)
+        if file is not None and (again := self._record_same(arrival, file, head if known and latest == head else None)):
+            return again
 
         def compare(table: Table) -> tuple[Table, NewVersion, _Compared]:
-            if store_watcher:
+            if arrival.store_watcher:
                 check_names(table)
-            return table, *self._compare(table, options, snapshot, head, cause)
+            return table, *self._compare(table, options, snapshot, head, arrival.cause)
 
         try:
+            if file is not None and arrival.is_member:
+                feed = Feed.of(path, options)
+                check_order(arrival.place, feed, self._series.newest(path, feed.wants))
             # A held content that is still there is judged anew: the options may have changed.
-            table, new, compared = self._read(path, options, snapshot.open, head, compare)
-        except _UNREADABLE as error:
-            if store_watcher:
+            table, new, compared = self._read(arrival.place, options, snapshot.open, head, compare)
+        except UNREADABLE as error:
+            if arrival.store_watcher:
                 raise
-            if known:
-                self._history.observe(path, state="held", reason=str(error), signature=snapshot.signature)
+            if known and arrival.member is None:
+                self._history.observe(
+                    path, state="held", reason=str(error), signature=snapshot.signature, origin=arrival.origin
+                )
                 return Outcome(path=path, number=None, status="held", signature=snapshot.signature)
-            new = _held(error, options, snapshot, head, cause)
+            new = held(error, options, snapshot, head, arrival.cause)
             self._archive.keep(snapshot)
         else:
             self._keep(table, options, snapshot, compared)
@@ -194,22 +236,44 @@ class Recorder:
             new,
             expected=file.latest if file else 0,
             signature=snapshot.signature,
-            watcher=options if store_watcher else None,
+            watcher=options if arrival.store_watcher else None,
+            origin=arrival.origin,
+            member=arrival.member,
         )
-        if head and new.status == "ok" and not self._history.is_head(head.sha256):
-            self._archive.forget_aids(head.sha256)
+        if head and new.status == "ok":
+            self._forget_aids(head)
         return Outcome(path=path, number=number, status=new.status, signature=snapshot.signature)
 
-    def _record_again(
-        self, path: str, options: WatcherOptions, snapshot: Snapshot, head: Version, *, store_watcher: bool
-    ) -> Outcome:
+    def _forget_aids(self, version: Version) -> None:
+        """Let go of what helped to compare with a version, unless another file has its content as its head."""
+        if self._archive.has_aids(version.sha256) and not self._history.is_head(version.sha256):
+            self._archive.forget_aids(version.sha256)
+
+    def _record_same(self, arrival: Arrival, file: FileRecord, head: Version | None) -> Outcome | None:
+        """What comes of a content that is recorded: as the `head`, or as what a file of a series became before."""
+        if arrival.member is None:
+            return self._record_again(arrival, head) if head else None
+        before = self._series.find(arrival.path, arrival.place)
+        version = self._version(file, before.version) if before else None
+        if version is not None and version.sha256 == arrival.snapshot.sha256:
+            head = version
+        elif head is not None:
+            feed = Feed.of(arrival.path, arrival.options)
+            head = None if find_late(arrival.place, feed, self._series.newest(arrival.path, feed.wants)) else head
+        if head is None:
+            return None
+        self._series.take(arrival.path, arrival.member, head.number)
+        return Outcome(path=arrival.path, number=None, status=head.status, signature=arrival.snapshot.signature)
+
+    def _record_again(self, arrival: Arrival, head: Version) -> Outcome:
         """Note that a file holds its head version still; the watcher may be a new one."""
-        if store_watcher:
+        path, options, snapshot = arrival.path, arrival.options, arrival.snapshot
+        if arrival.store_watcher:
             table = self._checked(path, options, snapshot.open, head)
             check_names(table)
-            self._history.add_watcher(path, options, snapshot.signature, _reread(head, table))
+            self._history.add_watcher(path, options, snapshot.signature, reread(head, table), arrival.origin)
         else:
-            self._history.observe(path, state="ok", signature=snapshot.signature)
+            self._history.observe(path, state="ok", signature=snapshot.signature, origin=arrival.origin)
         return Outcome(path=path, number=None, status="ok", signature=snapshot.signature)
 
     def _keep(self, table: Table, options: WatcherOptions, snapshot: Snapshot, compared: "_Compared") -> None:
@@ -232,7 +296,7 @@ class Recorder:
                 log.warning("%s Version %d cannot be compared with.", error, head.number)
         check_key(table, options.key)
         counts = Counts(inserted=table.count())
-        return _new_version(table, options, snapshot, cause, None, counts, ColumnChange()), (None, None)
+        return new_version(table, options, snapshot, cause, None, counts, ColumnChange()), (None, None)
 
     def _compare_with(
         self, head: Version, table: Table, options: WatcherOptions, snapshot: Snapshot, cause: str
@@ -245,7 +309,7 @@ class Recorder:
         change_set = diff(old, table, key=options.key, ignore=options.ignore, windows=windows)
         first = tuple(itertools.islice(change_set, self._row_limit + 1))
         changes = first if len(first) <= self._row_limit else None
-        new = _new_version(table, options, snapshot, cause, head, change_set.counts, change_set.columns, changes)
+        new = new_version(table, options, snapshot, cause, head, change_set.counts, change_set.columns, changes)
         if windows is None or table.plain is not snapshot.plain:
             return new, (None, None)
         return new, ((head.sha256, content), whole_windows(old, table, windows))
@@ -276,7 +340,7 @@ class Recorder:
             table = Table(open_raw, pinned or detect(open_raw, name, options.format), path)
             if pinned and head:
                 table = with_delimiter(table, head, options.format, open_raw, name)
-            _check_ignored(table, options.ignore if head is None else ())
+            check_ignored(table, options.ignore if head is None else ())
             return use(table)
         except NotCsvError as error:
             if not pinned:
@@ -289,81 +353,10 @@ class Recorder:
     def _opener(self, sha256: str) -> Callable[[], BinaryIO]:
         return lambda: PlainStream(self._archive.content(sha256))
 
-    def _last(self, path: str) -> tuple[FileRecord | None, Version | None]:
+    def _source(self, path: str) -> str:
+        """Where a file is read."""
         file = self._history.file(path)
-        return file, self._version(file, file.head) if file else None
+        return file.source if file else path
 
     def _version(self, file: FileRecord, number: int) -> Version | None:
         return self._history.version(file.id, number) if number else None
-
-
-def _reread(version: Version, table: Table) -> Reread | None:
-    """How a version is to be read anew, or None if that is how it is read."""
-    if table.csv_format == version.csv_format:
-        return None
-    return Reread(number=version.number, csv_format=table.csv_format, columns=table.columns, rows=table.count())
-
-
-def _new_version(
-    table: Table,
-    options: WatcherOptions,
-    snapshot: Snapshot,
-    cause: str,
-    head: Version | None,
-    counts: Counts,
-    columns: ColumnChange,
-    changes: tuple[RowChange, ...] | None = None,
-) -> NewVersion:
-    """A version that differs from the head in these counts of rows."""
-    known = head.rows if head else 0
-    rows = table.count() if known is None else known + counts.inserted - counts.deleted
-    return NewVersion(
-        base=head.number if head else None,
-        cause=cause,
-        status="ok",
-        sha256=snapshot.sha256,
-        size=snapshot.size,
-        rows=rows,
-        inserted=counts.inserted,
-        updated=counts.updated,
-        deleted=counts.deleted,
-        columns=table.columns,
-        column_change=columns,
-        csv_format=table.csv_format,
-        key=options.key,
-        ignore=options.ignore,
-        findings=(),
-        changes=changes,
-    )
-
-
-def _held(
-    error: CsvManagerError, options: WatcherOptions, snapshot: Snapshot, head: Version | None, cause: str
-) -> NewVersion:
-    """A content that cannot be compared: a version all the same, that nothing follows until it is replaced."""
-    return NewVersion(
-        base=head.number if head else None,
-        cause=cause,
-        status="held",
-        sha256=snapshot.sha256,
-        size=snapshot.size,
-        rows=None,
-        inserted=0,
-        updated=0,
-        deleted=0,
-        columns=(),
-        column_change=ColumnChange(),
-        csv_format=head.csv_format if head else CsvFormat(sure=False),
-        key=options.key,
-        ignore=options.ignore,
-        findings=(Finding(code=_CODES[type(error)], message=str(error)),),
-        changes=None,
-    )
-
-
-def _check_ignored(table: Table, ignore: tuple[str, ...]) -> None:
-    for column in ignore:
-        if table.columns and column not in table.columns:
-            raise UnknownColumnError(
-                f"{table.csv_file}: ignored column {column!r} is not in the header: {', '.join(table.columns)}."
-            )

@@ -1,27 +1,31 @@
 """Watching, recording and telling, put together: what runs while files are watched."""
 
-import contextlib
-import datetime as dt
 import logging
-import threading
+import os
+import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from csv_manager.core import clock
 from csv_manager.core.errors import (
     CsvManagerError,
     PathNotFoundError,
-    StoreError,
     TornReadError,
     UnreadableError,
 )
-from csv_manager.core.model import WatcherOptions
-from csv_manager.core.paths import os_reason
+from csv_manager.core.model import Origin, Signature, WatcherOptions
+from csv_manager.core.paths import os_reason, stat_regular
+from csv_manager.pipeline.consuming import Consumer, Done, consume, is_open_for_writing, left_aside, recover
 from csv_manager.pipeline.delivery import Delivery
-from csv_manager.watch import Processed, Watch, WatchService, wait_settled
+from csv_manager.pipeline.repeating import Repeating
+from csv_manager.pipeline.states import States
+from csv_manager.pipeline.watched import Defaults, Records, Settled, Watched
+from csv_manager.watch import Processed, WatchService, wait_settled
 
 if TYPE_CHECKING:  # they load SQLAlchemy, which a command without the store does without
+    import datetime as dt
+
     from csv_manager.core.model import Version
     from csv_manager.core.retention import Retention
     from csv_manager.pipeline.recording import Outcome
@@ -29,26 +33,20 @@ if TYPE_CHECKING:  # they load SQLAlchemy, which a command without the store doe
 
 log = logging.getLogger("csv_manager.runtime")
 
-_TICK_SECONDS = 0.5
+#: Seconds between two notes of what was checked, and the part of the time that they may take.
 _CHECKS_SECONDS = 10
+_CHECKS_SHARE = 0.003
 _BEAT_SECONDS = 5
 _PRUNE_SECONDS = 3600
-
-
-@dataclass(frozen=True, kw_only=True)
-class Defaults:
-    """What a watcher has that does not say otherwise, in seconds."""
-
-    settle: float = 0.5
-    max_wait: float = 60
 
 
 class Runtime:
     """Records what settles and tells who wants to know.
 
     `opened` gives the store. `on_version` is called in the process that committed, once for each version;
-    `on_state(path, state, reason)` when a file's state changes. `on_tick` is called twice a second and after each
-    commit, by one thread.
+    `on_state(path, state, reason)` when a file's state changes. While files are watched, one thread keeps: it calls the
+    `ticks` twice a second, which return soon. Another one tells: it calls `tellings` after each commit too, and they
+    may take their time, as receivers may.
     """
 
     def __init__(
@@ -60,21 +58,25 @@ class Runtime:
         on_state: Callable[[str, str, str | None], None],
     ) -> None:
         self._opened = opened
-        self._defaults = defaults
         self._on_version = on_version
         self._on_state = on_state
-        self._options: dict[str, WatcherOptions] = {}
-        self._failed: set[str] = set()
-        self._checks: dict[str, dt.datetime] = {}
-        self._last_flush = self._last_beat = dt.datetime.now(dt.UTC)
+        self._watched = Watched(opened, defaults)
+        self._consumer = Consumer()
+        self._states = States(opened, self._watched, on_state)
+        self._last_beat = clock.now()
+        self._next_flush = 0.0
         self._last_prune: dt.datetime | None = None
         self._id = uuid.uuid4().hex
-        self._bell = threading.Event()
-        self._keeper: threading.Thread | None = None
-        self._stopping = False
+        #: Also until it starts.
+        self._stopping = True
+        self._keeper = Repeating("csv_manager-keeper", lambda: (*self.ticks, self._beat, self._flush))
+        self._teller = Repeating(
+            "csv_manager-teller", lambda: (*self.tellings, self.deliver, self.consume, self._prune)
+        )
         self.delivery = Delivery()
         self.ticks: list[Callable[[], object]] = []
-        self.service = WatchService(self._process, self._observe, self._checked)
+        self.tellings: list[Callable[[], object]] = []
+        self.service = WatchService(self._process, self._states.see, self._states.see_folder)
 
     @property
     def running(self) -> bool:
@@ -84,57 +86,67 @@ class Runtime:
     @property
     def watched(self) -> Mapping[str, WatcherOptions]:
         """The files that are, or will be, watched, and how."""
-        return self._options
+        return self._watched.options
 
     @property
     def failed(self) -> frozenset[str]:
-        """The files whose last check failed or whose version is held."""
-        return frozenset(self._failed)
+        """The files that could not be recorded when they were checked last, or whose version is held."""
+        return self._states.failed()
 
-    def watch(self, path: str, options: WatcherOptions) -> None:
-        """Watch a file from now on, or from `start` on."""
-        if self._options.get(path) == options:
-            return
-        self._options[path] = options
-        if self.running:
-            self._track(path, options)
+    def watch(self, path: str, options: WatcherOptions, watcher_id: int | None = None) -> None:
+        """Watch a file, folder or glob from now on, or from `start` on; `watcher_id` is a stored watcher's."""
+        if self._watched.put(path, options, watcher_id) and self.running:
+            try:
+                self._track(path)
+            except BaseException:  # it is to be asked for again
+                self.unwatch(path)
+                raise
 
     def unwatch(self, path: str) -> None:
-        """Watch a file no longer."""
-        if self._options.pop(path, None) is not None:
-            self._failed.discard(path)
+        """Watch a file, folder or glob no longer."""
+        if self._watched.remove(path):
+            self._states.forget(path)
+            self._consumer.forget(path)
             self.service.remove(path)
 
-    def start(self) -> None:
-        """Start watching. Raises `StoreError` if the store cannot be used."""
+    def start(self, *, once: bool = False, poll: bool = False) -> None:
+        """Start watching; with `once` each file is dealt with once, and with `poll` there are no file events.
+
+        Raises `StoreError` if the store cannot be used.
+        """
         if self.running:
             return
-        self._stopping = False
+        self._watched.poll = poll
         self.delivery.register(self._opened())
         self._opened().archive.clean()
-        files = self._opened().catalog.history.files()
-        for path, options in list(self._options.items()):
-            file = files.get(path)
-            if file is not None and file.state == "held":
-                self._failed.add(path)
-            self.service.add(self._watch_of(path, options), file.signature if file else None)
+        files = Records(self._opened().catalog.history.files())
+        for path in list(self.watched):
+            self._track(path, files)
         self._opened().catalog.services.beat(self._id)
-        self.service.start()
-        self._keeper = threading.Thread(target=self._keep, name="csv_manager-keeper", daemon=True)
+        self._stopping = False
+        self.service.start(once=once)
         self._keeper.start()
+        self._teller.start()
 
     def stop(self) -> None:
         """Stop watching, within a second or two; what was not finished is done at the next start."""
-        if self._keeper is None:
+        if self._stopping:
             return
         self._stopping = True
         self.service.stop()
-        self._bell.set()
-        self._keeper.join(1)
-        self._keeper = None
-        with contextlib.suppress(StoreError):
-            self._flush(force=True)
-            self._opened().catalog.services.end(self._id)
+        self._keeper.stop()
+        self._teller.stop()
+        for end in (self._flush_all, self._end):
+            try:
+                end()
+            except Exception as error:  # the other is to be done all the same
+                log.warning("%s", error, exc_info=not isinstance(error, CsvManagerError))
+
+    def _flush_all(self) -> None:
+        self._flush(force=True)
+
+    def _end(self) -> None:
+        self._opened().catalog.services.end(self._id)
 
     def record(
         self,
@@ -143,12 +155,22 @@ class Runtime:
         *,
         cause: str = "change",
         store_watcher: bool = False,
+        origin: Origin | None = None,
+        member: str | None = None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> "Outcome":
         """Record a file now and tell of it. Raises what `Recorder.record` raises."""
         store = self._opened()
         self.delivery.register(store)
-        outcome = store.recorder.record(path, options, cause=cause, store_watcher=store_watcher, stopping=stopping)
+        outcome = store.recorder.record(
+            path,
+            options,
+            cause=cause,
+            store_watcher=store_watcher,
+            origin=origin,
+            member=member,
+            stopping=stopping,
+        )
         if outcome.number is not None:
             self._tell(store, outcome)
         return outcome
@@ -164,25 +186,25 @@ class Runtime:
 
     def wait_settled(self, path: str, options: WatcherOptions) -> None:
         """Wait until a file rests. Raises `PathNotFoundError`, `UnreadableError`."""
-        watch = self._watch_of(path, options)
+        settle, max_wait = self._watched.times(options)
         try:
-            wait_settled(path, settle=watch.settle, max_wait=watch.max_wait)
+            wait_settled(path, settle=settle, max_wait=max_wait)
         except FileNotFoundError:
             raise PathNotFoundError(f"{path}: no such file.") from None
         except OSError as error:
             raise UnreadableError(f"{path}: {os_reason(error)}.") from error
 
     def tick(self) -> None:
-        """Do now what is done twice a second while files are watched."""
+        """Do the `ticks` now."""
         for tick in list(self.ticks):
             tick()
 
     def prune(self) -> None:
         """Forget the versions that the watchers' retention does not keep."""
         store, pruned = self._opened(), []
-        for path, options in list(self._options.items()):
-            file = store.find(path) if options.retention else None
-            doomed = self.doomed(file, options.retention) if file and options.retention else []
+        for record, retention in self._watched.kept():
+            file = store.find(record.path)
+            doomed = self.doomed(file, retention) if file else []
             if file and doomed:
                 pruned.append((file, doomed))
         if pruned:
@@ -198,104 +220,171 @@ class Runtime:
         """Tell receivers what they were not told yet."""
         return self.delivery.deliver(self._opened()) if self.delivery.names() else True
 
-    def _track(self, path: str, options: WatcherOptions) -> None:
-        record = self._opened().catalog.history.file(path)
-        self.service.add(self._watch_of(path, options), record.signature if record else None)
+    def _track(self, path: str, files: "Records | None" = None) -> None:
+        told = self._watched.watch(path, files)
+        if told is None:
+            self.service.remove(path)
+            return
+        watch, known = told
+        self.service.add(watch, known)
+        self._states.hold(path, [place for place, found in known.items() if found.state == "held"])
+        options = self.watched[path]
+        if options.done != "keep":
+            for folder in {watch.path, *map(os.path.dirname, known)}:
+                for place in left_aside(folder):
+                    self._recover(place, path, options.done_folder)
+            for place, found in known.items():
+                if found.state == "ok" and not os.path.lexists(place):
+                    self.service.forget(place)
+                    self._forget_done(path, place)  # a process was killed when it had done with it
+                elif found.signature is not None and found.state != "held":
+                    self._finish(path, place, found.signature)
 
-    def _watch_of(self, path: str, options: WatcherOptions) -> Watch:
-        defaults = self._defaults
-        return Watch(
-            path=path,
-            interval=options.interval,
-            settle=defaults.settle if options.settle is None else options.settle,
-            max_wait=defaults.max_wait if options.max_wait is None else options.max_wait,
-            every=options.every or 0,
-        )
-
-    def _process(self, path: str) -> Processed:
-        """One job: record a settled file; nothing it may meet ends the service."""
-        options = self._options.get(path)
-        if options is None:
-            return Processed(signature=None, torn=True)
+    def _process(self, place: str, watch_id: str) -> Processed:
+        """One job: record the settled file that is read at `place`; nothing it may meet ends the service."""
         try:
-            outcome = self.record(path, options, stopping=lambda: self._stopping)
-        except TornReadError:
-            return Processed(signature=None, torn=True)
-        except PathNotFoundError:
+            settled = self._watched.settled(place, watch_id)
+            if settled is None:
+                return Processed(signature=Signature.of(stat_regular(place)), ours=False)
+            return self._record(settled, place, watch_id)
+        except (TornReadError, PathNotFoundError):
             return Processed(signature=None, torn=True)
         except UnreadableError as error:
-            self._fail(path, "unreadable", str(error))
-            return Processed(signature=None)
+            self._fail(place, watch_id, "unreadable", str(error))
         except (CsvManagerError, OSError) as error:
-            self._fail(path, "failing", str(error))
-            return Processed(signature=None)
+            if isinstance(error, FileNotFoundError) and error.filename == place:
+                return Processed(signature=None, torn=True)
+            self._fail(place, watch_id, "failing", str(error))
         except Exception as error:  # the service logs it
-            self._fail(path, "failing", f"{path}: {type(error).__name__}: {error}")
+            self._fail(place, watch_id, "failing", f"{place}: {type(error).__name__}: {error}")
             raise
+        return Processed(signature=None)
+
+    def _record(self, settled: Settled, place: str, watch_id: str) -> Processed:
+        path = settled.path
+        outcome = self.record(
+            path,
+            settled.options,
+            cause=settled.cause,
+            origin=settled.origin,
+            member=settled.member,
+            stopping=lambda: self._stopping,
+        )
         if outcome.status == "held":
-            self._failed.add(path)
+            self._states.hold(watch_id, [place])
         else:
-            self._failed.discard(path)
-        self._bell.set()
+            self._states.recorded(place, watch_id)
+            self._finish(watch_id, place, outcome.signature)
+        self._teller.ring()
         return Processed(signature=outcome.signature)
 
+    def _finish(self, watch_id: str, place: str, signature: Signature) -> None:
+        """A file is recorded: see to it that it is deleted or moved, if that is asked for."""
+        options = self.watched.get(watch_id)
+        if options is not None and options.done != "keep" and not os.path.islink(place):
+            position = self._opened().catalog.outbox.end()
+            done = Done(place=place, signature=signature, position=position, folder=options.done_folder)
+            self._consumer.add(watch_id, done)
+
+    def consume(self) -> None:
+        """Delete or move the files that are recorded and told to every receiver, where that is asked for."""
+        store = self._opened()
+        names = self.delivery.names()
+        told = store.catalog.outbox.lowest(names) if names else None
+        for watch_id, done in self._consumer.ready(told):
+            if is_open_for_writing(done.place):  # what is written yet is recorded first
+                self._consumer.retry(done)
+                continue
+            self.service.forget(done.place)
+            try:
+                with store.locks.hold(done.place):
+                    is_gone = consume(done, self._recorded_of(done.place, watch_id))
+                if not is_gone:
+                    self._consumer.remove(done)
+                    self.service.rescan(os.path.dirname(done.place))
+                    continue
+            except OSError as error:
+                what = f"moved to {done.folder}" if done.folder else "deleted"
+                reason = f"{done.place}: it is recorded, but cannot be {what}: {os_reason(error)}; it is tried again."
+                self._fail(done.place, watch_id, "failing", reason, about=_done_with(done.place))
+                self._consumer.retry(done)
+                self.service.rescan(os.path.dirname(done.place))
+                continue
+            log.info("%s is recorded and %s.", done.place, f"moved to {done.folder}" if done.folder else "deleted")
+            self._forget_done(watch_id, done.place)
+            self._consumer.remove(done)
+
+    def _recover(self, place: str, watch_id: str, folder: str | None) -> None:
+        """Go on with a file that a killed process had taken aside."""
+        try:
+            with self._opened().locks.hold(place):
+                recover(place, folder, self._recorded_of(place, watch_id))
+        except OSError as error:
+            where = os.path.dirname(place)
+            reason = os_reason(error)
+            log.warning(
+                "%s was taken aside, as a hidden file in %s, and stays there until the next start: %s.",
+                place,
+                where,
+                reason,
+            )
+
+    def _recorded_of(self, place: str, watch_id: str) -> Callable[[str], bool]:
+        """Whether the file at a place has a version with a content, by its SHA-256."""
+
+        def is_recorded(sha256: str) -> bool:
+            file = self._opened().find(self._watched.path_at(place, watch_id))
+            return file is not None and any(version.sha256 == sha256 for version in file.versions())
+
+        return is_recorded
+
+    def _forget_done(self, watch_id: str, place: str) -> None:
+        """A file was deleted or moved as it is asked for: it is not missed; another one of its name is a new one."""
+        path, store = self._watched.path_at(place, watch_id), self._opened()
+        file = None if self._watched.is_series(watch_id) else store.find(path)
+        if self._states.is_wrong(path, _done_with(place)) or (file and file.record.state in ("failing", "missing")):
+            self._states.see(place, watch_id, "ok", None, about=_done_with(place))
+        if file is not None and not os.path.lexists(place):
+            store.catalog.history.adopt([file.record.id], None)
+
     def _tell(self, store: "Store", outcome: "Outcome") -> None:
-        file = store.file(outcome.path)
-        version = file.version(outcome.number or 0)
+        found = store.find_version(outcome.path, outcome.number or 0)
+        if found is None:
+            return  # it was purged at once
+        file, version = found
         self._on_version(file.version_change(version))
         if version.status == "held":
             self._on_state(outcome.path, "held", version.findings[0].message)
 
-    def _fail(self, path: str, state: str, reason: str) -> None:
-        self._failed.add(path)
+    def _fail(self, place: str, watch_id: str, state: str, reason: str, about: str | None = None) -> None:
         log.info("%s", reason)
-        self._observe(path, state, reason)
-
-    def _observe(self, path: str, state: str, reason: str | None) -> None:
-        if state == "ok":
-            self._failed.discard(path)
-        elif state == "unreadable":
-            self._failed.add(path)
-        # The state is for people; a store that cannot be written now is told by what failed to be recorded.
-        with contextlib.suppress(StoreError):
-            self._opened().catalog.history.observe(path, state=state, reason=reason)
-        self._on_state(path, state, reason)
-
-    def _keep(self) -> None:
-        failing: dict[Callable[[], object], str] = {}
-        while not self._stopping:
-            self._bell.wait(_TICK_SECONDS)
-            self._bell.clear()
-            for tick in (*self.ticks, self.deliver, self._beat, self._flush, self._prune):
-                try:
-                    tick()
-                    failing.pop(tick, None)
-                except Exception as error:
-                    if failing.get(tick) != str(error) and not self._stopping:
-                        log.warning("%s It is tried again.", error, exc_info=not isinstance(error, CsvManagerError))
-                    failing[tick] = str(error)
+        self._states.see(place, watch_id, state, reason, about)
 
     def _beat(self) -> None:
-        now = dt.datetime.now(dt.UTC)
-        if abs((now - self._last_beat).total_seconds()) >= _BEAT_SECONDS:
+        now = clock.now()
+        if self.service.running and abs((now - self._last_beat).total_seconds()) >= _BEAT_SECONDS:
             self._last_beat = now
-            self._opened().catalog.services.beat(self._id)
+            service = self.service
+            self._opened().catalog.services.beat(self._id, files=service.count, overflows=service.overflows)
 
     def _prune(self) -> None:
         """Prune seldom, since nobody can record meanwhile."""
-        now = dt.datetime.now(dt.UTC)
+        now = clock.now()
         if self._last_prune is None or abs((now - self._last_prune).total_seconds()) >= _PRUNE_SECONDS:
             self._last_prune = now
             self.prune()
 
-    def _checked(self, path: str) -> None:
-        self._checks[path] = dt.datetime.now(dt.UTC)
-
     def _flush(self, *, force: bool = False) -> None:
-        """Note when files were checked, seldom, since it is one write for each."""
-        now = dt.datetime.now(dt.UTC)
-        if force or abs((now - self._last_flush).total_seconds()) >= _CHECKS_SECONDS:
-            checks, self._checks = self._checks, {}
-            self._last_flush = now
+        """Note when files were checked: seldom, a folder at a time, and of very many folders more seldom still."""
+        now = time.monotonic()
+        if force or now >= self._next_flush:
+            checks = self.service.take_checks()
             if checks:
-                self._opened().catalog.history.checked(checks)
+                self._opened().catalog.folders.checked(checks)
+            took = time.monotonic() - now
+            self._next_flush = now + max(_CHECKS_SECONDS, took / _CHECKS_SHARE)
+
+
+def _done_with(place: str) -> str:
+    """What a trouble with `--done` is about, which a new recording of the file does not end."""
+    return f"{place} done with"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from csv_manager.archive import Archive, FileLocks
+from csv_manager.core import clock
 from csv_manager.core.blaming import blame, without
 from csv_manager.core.changes import ChangeSet, Counts
 from csv_manager.core.comparing import Comparison
@@ -23,8 +24,8 @@ from csv_manager.core.retention import Retention
 from csv_manager.core.versions import find_version
 from csv_manager.pipeline.recording import Recorder
 from csv_manager.store.catalog import Catalog
-from csv_manager.store.history import FileRecord
 from csv_manager.store.outbox import Entry
+from csv_manager.store.records import FileRecord
 
 log = logging.getLogger("csv_manager.store")
 
@@ -88,10 +89,26 @@ class Store:
         record = self.catalog.history.file(path)
         return File(self, record) if record else None
 
+    def find_version(self, path: str, number: int) -> "tuple[File, Version] | None":
+        """The file of an absolute path and one of its versions, if that is there."""
+        record, version = self.catalog.history.with_version(path, number)
+        return (File(self, record), version) if record and version else None
+
+    def latest(self, path: str) -> Version | None:
+        """The version of an absolute path's file that was recorded last, held or not."""
+        return self.catalog.history.with_latest(path)[1]
+
+    def last_state(self, path: str) -> tuple[str, str | None]:
+        """The state that the last version of a file leaves it in, and why: `ok`, or `held`."""
+        version = self.latest(path)
+        if version is None or version.status != "held":
+            return "ok", None
+        return "held", version.findings[0].message if version.findings else None
+
     def file(self, path: str | os.PathLike[str]) -> "File":
         """The history of a file, by its path or its watcher's name. Raises `VersionNotFoundError` if it has none."""
         told = os.fspath(path)
-        found = self.find(told) or self.find(identity(told)) or self._named(told)
+        found = self.find(os.path.abspath(told)) or self.find(identity(told)) or self._named(told)
         if found is None:
             raise VersionNotFoundError(f"{told} has no history; csv_watcher_add begins one.")
         return found
@@ -102,10 +119,10 @@ class Store:
 
     def told(self, entry: Entry) -> VersionChange | None:
         """What an entry of the outbox tells; None if the version was forgotten since, or what it changed."""
-        version = self.catalog.history.version(entry.file_id, entry.version)
-        if version is None:
+        found = self.find_version(entry.path, entry.version)
+        if found is None:
             return None
-        file = File(self, self.catalog.history.file_by_id(entry.file_id))
+        file, version = found
         if not file.has_changes(version):
             log.warning("%s", file.forgotten(version))
             return None
@@ -116,7 +133,7 @@ class Store:
 
         Those that one of the `receivers` was not told yet are kept, and those without which they could not be told.
         """
-        now, record, versions = dt.datetime.now(dt.UTC), file.record, file.versions()
+        now, record, versions = clock.now(), file.record, file.versions()
         doomed = retention.doomed(versions, now, head=record.head, latest=record.latest)
         told = self.catalog.outbox.lowest(receivers)
         untold = [version for version in versions if told is not None and version.position > told]

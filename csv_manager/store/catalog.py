@@ -1,15 +1,17 @@
 """The store's front door: one engine, one schema, and a part for each noun."""
 
 from csv_manager.store.engine import make_engine, name_of
+from csv_manager.store.folders import Folders
 from csv_manager.store.history import History
 from csv_manager.store.outbox import Outbox
+from csv_manager.store.series import Series
 from csv_manager.store.services import Services
 from csv_manager.store.upgrade import upgrade
 from csv_manager.store.watchers import Watchers
 
 
 class Catalog:
-    """What the store knows: `watchers`, `history` (files, versions, row changes), `outbox`, `services`.
+    """What the store knows: `watchers`, `history` of files, `outbox`, `folders`, `series`, `services`.
 
     Opening makes or upgrades the schema. Raises `StoreError` if the database cannot be used.
     """
@@ -24,6 +26,8 @@ class Catalog:
         self.watchers = Watchers(self.engine)
         self.history = History(self.engine)
         self.outbox = Outbox(self.engine)
+        self.folders = Folders(self.engine)
+        self.series = Series(self.engine)
         self.services = Services(self.engine)
 
     @property

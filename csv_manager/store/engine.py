@@ -16,7 +16,11 @@ from sqlalchemy.pool import StaticPool
 from csv_manager.core.errors import ConfigurationError, StoreError
 
 _BUSY_SECONDS = 10
+#: The longest that a thread waits for another one of its process that writes.
+_TURN_SECONDS = 10
 _WRITES = "csv_manager_writes"
+#: The options of an engine under which a lock stands that its threads hold while they use it, or write with it.
+_USE_LOCK, _WRITE_LOCK = "csv_manager_lock", "csv_manager_write_lock"
 
 
 def make_engine(url: str | URL, *, snapshots: bool = True) -> Engine:
@@ -51,8 +55,7 @@ def make_engine(url: str | URL, *, snapshots: bool = True) -> Engine:
             f"No driver for {parsed.drivername}: {error}; pip install 'csv_manager[{parsed.get_backend_name()}]'."
         ) from None
     _set_up_sqlite(engine, logged=not (memory or frozen), snapshots=snapshots)
-    if memory:
-        engine.update_execution_options(csv_manager_lock=threading.RLock())
+    engine.update_execution_options(**{_USE_LOCK: threading.RLock()} if memory else {_WRITE_LOCK: threading.Lock()})
     return engine
 
 
@@ -90,35 +93,45 @@ def _set_up_sqlite(engine: Engine, *, logged: bool, snapshots: bool) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if connection.get_execution_options().get(_WRITES):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:  # which does nothing yet, and cannot fail
+            connection.connection.cursor().execute("BEGIN")
 
 
 @contextlib.contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection in one read transaction; errors are told as `StoreError`."""
-    with telling(engine), _turn(engine), engine.connect() as connection:
+    with telling(engine), _turn(engine, _USE_LOCK), engine.connect() as connection:
         yield connection
 
 
 @contextlib.contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A connection in one write transaction, committed at the end; errors are told as `StoreError`."""
-    with telling(engine), _turn(engine), engine.connect() as connection:
+    with telling(engine), _turn(engine, _USE_LOCK), _turn(engine, _WRITE_LOCK), engine.connect() as connection:
         connection.execution_options(**{_WRITES: True})
         with connection.begin():
             yield connection
 
 
 @contextlib.contextmanager
-def _turn(engine: Engine) -> Iterator[None]:
-    """Threads take turns on an in-memory database, which has one connection."""
-    lock = engine.get_execution_options().get("csv_manager_lock")
+def _turn(engine: Engine, name: str) -> Iterator[None]:
+    """Hold one of an engine's locks: an in-memory database has one connection, an SQLite file one writer.
+
+    A thread that waits for another in SQLite sleeps, longer each time, and sleeps on when it is its turn.
+    """
+    lock = engine.get_execution_options().get(name)
     if lock is None:
         yield
-    else:
-        with lock:
-            yield
+        return
+    # Who has it for so long waits for another process itself.
+    if not lock.acquire(timeout=_TURN_SECONDS):
+        raise StoreError(f"The store {name_of(engine.url)}: {_SQLITE['SQLITE_BUSY']}.")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager

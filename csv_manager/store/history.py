@@ -1,75 +1,56 @@
 """Files, their versions and their row changes."""
 
-import datetime as dt
-import hashlib
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam, delete, insert, select, update
 
+from csv_manager.core import clock
 from csv_manager.core.errors import LostRaceError
 from csv_manager.core.model import (
-    ColumnChange,
-    CsvFormat,
-    Finding,
+    Member,
+    Origin,
     RowChange,
     Signature,
     Version,
     WatcherOptions,
 )
+from csv_manager.store import counters
 from csv_manager.store.engine import reading, writing
-from csv_manager.store.schema import changes, counters, files, outbox, versions, watchers
-from csv_manager.store.watchers import StoredWatcher, add_watcher, update_watcher
+from csv_manager.store.records import (
+    FileRecord,
+    NewVersion,
+    Reread,
+    change_values,
+    to_record,
+    to_version,
+    version_values,
+)
+from csv_manager.store.schema import changes, files, outbox, path_sha, series, versions, watchers
+from csv_manager.store.series import take
+from csv_manager.store.watchers import StoredWatcher, add_file, add_watcher, ensure_file, find_file, update_watcher
 
 _PAGE = 1000
 
 
-@dataclass(frozen=True, kw_only=True)
-class FileRecord:
-    """What the store knows of one file; `latest` and `head` are version numbers, 0 for none."""
-
-    id: int
-    path: str
-    latest: int
-    head: int
-    state: str
-    reason: str | None
-    signature: Signature | None
-    last_check: dt.datetime | None
-    last_change: dt.datetime | None
+_BY_PATH = files.c.path_sha == bindparam("the_path_sha")
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewVersion:
-    """A version that is about to be recorded, and the row changes to keep in SQL (None: they stay in the archive)."""
-
-    base: int | None
-    cause: str
-    status: str
-    sha256: str
-    size: int
-    rows: int | None
-    inserted: int
-    updated: int
-    deleted: int
-    columns: tuple[str, ...]
-    column_change: ColumnChange
-    csv_format: CsvFormat
-    key: tuple[str, ...]
-    ignore: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    changes: tuple[RowChange, ...] | None
+def _with_version(number: ColumnElement[int]) -> Select[Any]:
+    """A file by its path, with one of its versions, if that is there."""
+    mine = (versions.c.file_id == files.c.id) & (versions.c.number == number)
+    return select(files, versions).outerjoin(versions, mine).where(_BY_PATH)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reread:
-    """How a version, by its number, is to be read from now on; its bytes stay."""
-
-    number: int
-    csv_format: CsvFormat
-    columns: tuple[str, ...]
-    rows: int
+# What each recording asks and says, built once: to build a statement takes longer than to have SQLite do it.
+_FILE = select(files).where(_BY_PATH)
+_HEAD, _LATEST = _with_version(files.c.head), _with_version(files.c.latest)
+_NUMBERED = _with_version(bindparam("the_number"))
+_VERSION = select(versions).where(
+    versions.c.file_id == bindparam("the_file_id"), versions.c.number == bindparam("the_number")
+)
+_CREATED = _VERSION.with_only_columns(versions.c.created)
+_MOVE = update(files).where(files.c.id == bindparam("the_id"), files.c.latest == bindparam("the_latest"))
 
 
 class History:
@@ -81,18 +62,31 @@ class History:
     def file(self, path: str) -> FileRecord | None:
         """The record of a file, by its absolute path."""
         with reading(self._engine) as connection:
-            row = connection.execute(select(files).where(files.c.path_sha == _sha(path))).first()
-        return _record(row) if row else None
+            row = connection.execute(_FILE, {"the_path_sha": path_sha(path)}).first()
+        return to_record(row) if row else None
 
-    def file_by_id(self, file_id: int) -> FileRecord:
-        """The record of a file that is known to exist."""
-        with reading(self._engine) as connection:
-            return _record(connection.execute(select(files).where(files.c.id == file_id)).one())
+    def with_head(self, path: str) -> tuple[FileRecord | None, Version | None]:
+        """The record of a file, and its head version."""
+        return self._with_version(_HEAD, path)
+
+    def with_latest(self, path: str) -> tuple[FileRecord | None, Version | None]:
+        """The record of a file, and the version that was recorded last."""
+        return self._with_version(_LATEST, path)
+
+    def with_version(self, path: str, number: int) -> tuple[FileRecord | None, Version | None]:
+        """The record of a file, and one of its versions."""
+        return self._with_version(_NUMBERED, path, the_number=number)
 
     def files(self) -> dict[str, FileRecord]:
         """Every file, by its path."""
         with reading(self._engine) as connection:
-            return {row.path: _record(row) for row in connection.execute(select(files).order_by(files.c.path))}
+            return {row.path: to_record(row) for row in connection.execute(select(files).order_by(files.c.path))}
+
+    def members(self, feed_id: int) -> list[FileRecord]:
+        """The files that a feed has, by its watcher, in the order of their paths."""
+        query = select(files).where(files.c.feed_id == feed_id).order_by(files.c.path)
+        with reading(self._engine) as connection:
+            return [to_record(row) for row in connection.execute(query)]
 
     def rows_of_latest(self) -> dict[str, int | None]:
         """The number of rows of each file's latest version, by the file's path."""
@@ -105,7 +99,7 @@ class History:
         """The versions of a file, newest first."""
         query = select(versions).where(versions.c.file_id == file.id).order_by(versions.c.number.desc())
         with reading(self._engine) as connection:
-            return [_version(row) for row in connection.execute(query)]
+            return [to_version(row) for row in connection.execute(query)]
 
     def version(self, file_id: int, number: int) -> Version | None:
         """One version of a file."""
@@ -146,56 +140,70 @@ class History:
         expected: int,
         signature: Signature,
         watcher: WatcherOptions | None = None,
+        origin: Origin | None = None,
+        member: Member | None = None,
     ) -> int:
         """Record a version, its row changes and the outbox in one transaction, and return its number.
 
         `expected` is the latest version that the change set was made against; if another process recorded one
-        meanwhile, nothing is written and `LostRaceError` raised. `watcher` is stored in the same transaction.
+        meanwhile, nothing is written and `LostRaceError` raised. `watcher` is stored in the same transaction. No
+        version is older than the one before it, whatever the clock says. Of a series, `member` is the file that was
+        read.
         """
         number = expected + 1
-        now = dt.datetime.now(dt.UTC)
+        now = clock.now()
         held = new.status == "held"
         with writing(self._engine) as connection:
-            file_id = _ensure_file(connection, path)
-            if watcher is not None:
-                add_watcher(connection, path, file_id, watcher)
             moved = {"latest": number, "signature": str(signature), "last_check": now, "last_change": now}
             if not held:
                 moved["head"] = number
+            moved |= _told_origin(origin)
             moved["state"] = "held" if held else "ok"
             moved["reason"] = new.findings[0].message if held else None
-            result = connection.execute(
-                update(files).where(files.c.id == file_id, files.c.latest == expected).values(**moved)
-            )
-            if result.rowcount != 1:
-                raise LostRaceError(f"{path}: another process recorded version {number} first.")
+            if origin is not None and expected and _has_own_watcher(connection, path):
+                del moved["link"], moved["feed_id"]
+            file_id = _move(connection, path, expected, moved)
+            if watcher is not None:
+                add_watcher(connection, path, file_id, watcher)
+            if expected:  # the clock may have been set back; what stood at a time is found by these times
+                before = connection.execute(_CREATED, {"the_file_id": file_id, "the_number": expected}).scalar()
+                now = max(now, before or now)
+            if member is not None:
+                take(connection, file_id, member, number)
             told = new.inserted + new.updated + new.deleted
-            position = _take_positions(connection, max(told, 1))
-            connection.execute(insert(versions).values(**_version_values(new, file_id, number, now, position)))
+            position = counters.take(connection, "position", max(told, 1))
+            connection.execute(insert(versions), version_values(new, file_id, number, now, position))
             if new.changes:
-                connection.execute(insert(changes), _change_values(new.changes, file_id, number, position))
+                connection.execute(insert(changes), change_values(new.changes, file_id, number, position))
             connection.execute(
-                insert(outbox).values(
-                    position=position,
-                    file_id=file_id,
-                    version=number,
-                    kind=new.status,
-                    positions=max(told, 1),
-                )
+                insert(outbox),
+                {
+                    "position": position,
+                    "file_id": file_id,
+                    "version": number,
+                    "kind": new.status,
+                    "positions": max(told, 1),
+                },
             )
         return number
 
     def add_watcher(
-        self, path: str, options: WatcherOptions, signature: Signature | None, reread: Reread | None = None
+        self,
+        path: str,
+        options: WatcherOptions,
+        signature: Signature | None,
+        reread: Reread | None = None,
+        origin: Origin | None = None,
     ) -> None:
         """Store a watcher for a file whose content is recorded already, or is yet to come; `reread` as below."""
         with writing(self._engine) as connection:
-            file_id = _ensure_file(connection, path)
+            file_id = ensure_file(connection, path)
             add_watcher(connection, path, file_id, options)
+            told = _told_origin(origin)
             if signature is not None:
-                connection.execute(
-                    update(files).where(files.c.id == file_id).values(signature=str(signature), state="ok", reason=None)
-                )
+                told |= {"signature": str(signature), "state": "ok", "reason": None}
+            if told:
+                connection.execute(update(files).where(files.c.id == file_id).values(**told))
             _set_reread(connection, file_id, reread)
 
     def change_watcher(
@@ -205,24 +213,45 @@ class History:
         with writing(self._engine) as connection:
             update_watcher(connection, watcher, options)
             if file is not None:
-                _set_reread(connection, file.id, reread)
-                held = update(files).where(files.c.id == file.id, files.c.latest != files.c.head)
-                connection.execute(held.values(signature=None))
+                _reread_file(connection, file, reread)
 
-    def observe(self, path: str, *, state: str, reason: str | None = None, signature: Signature | None = None) -> None:
+    def reread(self, file: FileRecord, reread: Reread | None) -> None:
+        """Read a file's head anew; a held content is read at the next check."""
+        with writing(self._engine) as connection:
+            _reread_file(connection, file, reread)
+
+    def observe(
+        self,
+        path: str,
+        *,
+        state: str,
+        reason: str | None = None,
+        signature: Signature | None = None,
+        origin: Origin | None = None,
+    ) -> None:
         """Note what a check of a file found, where it recorded no version."""
-        values: dict[str, Any] = {"state": state, "reason": reason, "last_check": dt.datetime.now(dt.UTC)}
+        values: dict[str, Any] = {"state": state, "reason": reason, "last_check": clock.now()}
         if signature is not None:
             values["signature"] = str(signature)
         with writing(self._engine) as connection:
-            file_id = _ensure_file(connection, path)
+            file_id = ensure_file(connection, path)
+            values |= {} if origin and _has_own_watcher(connection, path) else _told_origin(origin)
             connection.execute(update(files).where(files.c.id == file_id).values(**values))
 
-    def checked(self, checks: Mapping[str, dt.datetime]) -> None:
-        """Note when files were last checked, many at once."""
+    def forget(self, path: str) -> None:
+        """Forget a file that was seen, and never recorded; another one stays."""
         with writing(self._engine) as connection:
-            for path, when in checks.items():
-                connection.execute(update(files).where(files.c.path_sha == _sha(path)).values(last_check=when))
+            mine = files.c.path_sha == path_sha(path), files.c.latest == 0
+            file_id = connection.execute(select(files.c.id).where(*mine)).scalar()
+            watched = select(watchers.c.id).where(watchers.c.file_id == file_id)
+            if file_id is not None and connection.execute(watched).first() is None:
+                connection.execute(delete(files).where(files.c.id == file_id))
+
+    def adopt(self, file_ids: Collection[int], feed_id: int | None) -> None:
+        """Note that files are watched by a feed, by its watcher; None: by none any more."""
+        with writing(self._engine) as connection:
+            for file_id in file_ids:
+                connection.execute(update(files).where(files.c.id == file_id).values(feed_id=feed_id))
 
     def contents(self) -> set[str]:
         """The SHA-256 of every content that a version refers to."""
@@ -249,30 +278,36 @@ class History:
         """Forget a file and its versions."""
         with writing(self._engine) as connection:
             connection.execute(update(watchers).where(watchers.c.file_id == file.id).values(file_id=None))
-            for table in (changes, outbox, versions):
+            for table in (changes, outbox, versions, series):
                 connection.execute(delete(table).where(table.c.file_id == file.id))
             connection.execute(delete(files).where(files.c.id == file.id))
 
-
-def _sha(path: str) -> str:
-    return hashlib.sha256(path.encode()).hexdigest()
-
-
-def _ensure_file(connection: Connection, path: str) -> int:
-    found: int | None = connection.execute(select(files.c.id).where(files.c.path_sha == _sha(path))).scalar()
-    if found is not None:
-        return found
-    key = connection.execute(insert(files).values(path=path, path_sha=_sha(path))).inserted_primary_key
-    if key is None:
-        raise LostRaceError(f"{path}: the store gave no number for it.")
-    return int(key[0])
+    def _with_version(self, query: Select[Any], path: str, **told: Any) -> tuple[FileRecord | None, Version | None]:
+        with reading(self._engine) as connection:
+            row = connection.execute(query, {"the_path_sha": path_sha(path), **told}).first()
+        if row is None:
+            return None, None
+        return to_record(row), None if row.number is None else to_version(row)
 
 
-def _take_positions(connection: Connection, count: int) -> int:
-    """The first of `count` new positions; the row lock makes their order the order of the commits."""
-    mine = counters.c.name == "position"
-    connection.execute(update(counters).where(mine).values(value=counters.c.value + count))
-    return int(connection.execute(select(counters.c.value).where(mine)).scalar_one()) - count + 1
+def _told_origin(origin: Origin | None) -> dict[str, Any]:
+    return {} if origin is None else {"link": origin.link, "feed_id": origin.feed_id}
+
+
+def _has_own_watcher(connection: Connection, path: str) -> bool:
+    """Whether a file is watched on its own by now: then it is no feed's, and is read where its watcher says."""
+    own = select(watchers.c.id).join(files, files.c.id == watchers.c.file_id)
+    return connection.execute(own.where(_BY_PATH), {"the_path_sha": path_sha(path)}).first() is not None
+
+
+def _move(connection: Connection, path: str, expected: int, told: dict[str, Any]) -> int:
+    """Have a file at its next version, if it is at the expected one, and return the number of its row."""
+    file_id = find_file(connection, path)
+    if file_id is None and not expected:
+        return add_file(connection, path, **told)
+    if connection.execute(_MOVE, {**told, "the_id": file_id, "the_latest": expected}).rowcount != 1 or file_id is None:
+        raise LostRaceError(f"{path}: another process recorded version {told['latest']} first.")
+    return file_id
 
 
 def _positions(connection: Connection, position: int) -> int:
@@ -281,90 +316,14 @@ def _positions(connection: Connection, position: int) -> int:
 
 
 def _find_version(connection: Connection, file_id: int, number: int) -> Version | None:
-    query = select(versions).where(versions.c.file_id == file_id, versions.c.number == number)
-    row = connection.execute(query).first()
-    return _version(row) if row else None
+    row = connection.execute(_VERSION, {"the_file_id": file_id, "the_number": number}).first()
+    return to_version(row) if row else None
 
 
-def _version_values(new: NewVersion, file_id: int, number: int, now: dt.datetime, position: int) -> dict[str, Any]:
-    return {
-        "file_id": file_id,
-        "number": number,
-        "base": new.base,
-        "created": now,
-        "cause": new.cause,
-        "status": new.status,
-        "sha256": new.sha256,
-        "size": new.size,
-        "rows": new.rows,
-        "inserted": new.inserted,
-        "updated": new.updated,
-        "deleted": new.deleted,
-        "columns": list(new.columns),
-        "column_change": new.column_change.to_json() if new.column_change else None,
-        "csv_format": new.csv_format.to_json(),
-        "row_key": list(new.key),
-        "ignored": list(new.ignore),
-        "findings": [finding.to_json() for finding in new.findings],
-        "position": position,
-        "stored": new.changes is not None,
-    }
-
-
-def _change_values(rows: tuple[RowChange, ...], file_id: int, number: int, position: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "position": position + seq,
-            "file_id": file_id,
-            "version": number,
-            "seq": seq,
-            "op": row.op,
-            "row_key": row.key,
-            "row_before": row.before,
-            "row_after": row.after,
-            "line": row.line,
-        }
-        for seq, row in enumerate(rows)
-    ]
-
-
-def _record(row: Row[Any]) -> FileRecord:
-    return FileRecord(
-        id=row.id,
-        path=row.path,
-        latest=row.latest,
-        head=row.head,
-        state=row.state,
-        reason=row.reason,
-        signature=Signature.parse(row.signature),
-        last_check=row.last_check,
-        last_change=row.last_change,
-    )
-
-
-def _version(row: Row[Any]) -> Version:
-    told = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
-    return Version(
-        number=row.number,
-        base=row.base,
-        created=row.created,
-        cause=row.cause,
-        status=row.status,
-        sha256=row.sha256,
-        size=row.size,
-        rows=told["rows"],
-        inserted=row.inserted,
-        updated=row.updated,
-        deleted=row.deleted,
-        columns=tuple(told["columns"]),
-        column_change=ColumnChange.from_json(row.column_change),
-        csv_format=CsvFormat.from_json(row.csv_format),
-        key=tuple(row.row_key),
-        ignore=tuple(row.ignored),
-        findings=tuple(Finding(**finding) for finding in row.findings or ()),
-        position=row.position,
-        stored=row.stored,
-    )
+def _reread_file(connection: Connection, file: FileRecord, reread: Reread | None) -> None:
+    _set_reread(connection, file.id, reread)
+    held = update(files).where(files.c.id == file.id, files.c.latest != files.c.head)
+    connection.execute(held.values(signature=None))
 
 
 def _set_reread(connection: Connection, file_id: int, reread: Reread | None) -> None:

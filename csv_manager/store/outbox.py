@@ -5,13 +5,25 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Engine, bindparam, func, insert, or_, select, update
 
+from csv_manager.core import clock
 from csv_manager.store.engine import reading, writing
 from csv_manager.store.schema import counters, files, outbox, receivers
 
 #: A receiver that does not come back within this time may be taken over by another process.
 LEASE = dt.timedelta(seconds=60)
+_BEYOND = bindparam("the_position", type_=BigInteger) + 1
+#: The entry that the position lies in, if there is one, may be told in part: it is found by the index.
+_WITHIN = select(func.max(outbox.c.position)).where(outbox.c.position <= _BEYOND).scalar_subquery()
+_SINCE = (
+    select(outbox, files.c.path)
+    .join(files, files.c.id == outbox.c.file_id)
+    .where(outbox.c.position >= func.coalesce(_WITHIN, 0))
+    .where(outbox.c.position + outbox.c.positions > _BEYOND)
+    .order_by(outbox.c.position)
+    .limit(bindparam("the_limit"))
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +52,9 @@ class Outbox:
 
     def since(self, position: int, limit: int = 1000) -> list[Entry]:
         """The entries whose last position is beyond `position`, in order."""
-        query = (
-            select(outbox, files.c.path)
-            .join(files, files.c.id == outbox.c.file_id)
-            .where(outbox.c.position + outbox.c.positions > position + 1)
-            .order_by(outbox.c.position)
-            .limit(limit)
-        )
         with reading(self._engine) as connection:
-            return [Entry(**_named(row)) for row in connection.execute(query)]
+            found = connection.execute(_SINCE, {"the_position": position, "the_limit": limit})
+            return [Entry(**_named(row)) for row in found]
 
     def register(self, name: str, *, replay: bool) -> None:
         """Make a receiver known; a new one starts at the end of the outbox, or with `replay` at its start."""
@@ -77,7 +83,7 @@ class Outbox:
 
         None while another process has it, unless that is `dead`.
         """
-        now = dt.datetime.now(dt.UTC)
+        now = clock.now()
         mine = receivers.c.lease_owner.in_([owner, dead or owner])
         free = or_(receivers.c.lease_owner.is_(None), mine, receivers.c.lease_until < now)
         with writing(self._engine) as connection:
@@ -96,7 +102,7 @@ class Outbox:
             connection.execute(
                 update(receivers)
                 .where(receivers.c.name == name, receivers.c.lease_owner == owner)
-                .values(position=position, lease_until=dt.datetime.now(dt.UTC) + LEASE)
+                .values(position=position, lease_until=clock.now() + LEASE)
             )
 
     def release(self, name: str, owner: str) -> None:

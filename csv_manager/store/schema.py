@@ -1,6 +1,7 @@
 """The tables of the store. Portable types only; the migrations make them, `metadata` reads and writes them."""
 
 import datetime as dt
+import hashlib
 from typing import Any
 
 from sqlalchemy import (
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Dialect,
     Float,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -23,7 +25,7 @@ from sqlalchemy import (
 )
 
 #: The newest migration; a store at another one is upgraded, or refused if this csv_manager does not know it.
-REVISION = "0001"
+REVISION = "0002"
 VERSION_TABLE = "csv_manager_schema"
 
 
@@ -52,10 +54,16 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
         return None if value is None else value.replace(tzinfo=dt.UTC)
 
 
+def path_sha(path: str) -> str:
+    """What a path is found by, which may be too long for an index."""
+    return hashlib.sha256(path.encode()).hexdigest()
+
+
 Json = JSON(none_as_null=True)
 metadata = MetaData()
 
-#: One row for each content that has, or had, a history: `latest` and `head` are version numbers, 0 for none.
+#: One row for each content that has, or had, a history: `latest` and `head` are version numbers, 0 for none. `feed_id`
+#: is the watcher of the folder or glob that the file is watched by, `link` the link that it is read through.
 files = Table(
     "csv_files",
     metadata,
@@ -69,6 +77,8 @@ files = Table(
     Column("signature", String(128)),
     Column("last_check", UtcDateTime),
     Column("last_change", UtcDateTime),
+    Column("feed_id", Integer, index=True),
+    Column("link", Text),
 )
 
 #: The tutorial's table, with more columns; a row made by the tutorial's own plugin has no more than the first three.
@@ -91,7 +101,7 @@ versions = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("base", Integer),
     Column("created", UtcDateTime, nullable=False),
-    Column("cause", String(64), nullable=False),
+    Column("cause", Text, nullable=False),
     Column("status", String(16), nullable=False),
     Column("sha256", String(64), nullable=False, index=True),
     Column("size", BigInteger, nullable=False),
@@ -162,4 +172,30 @@ services = Table(
     Column("pid", Integer, nullable=False),
     Column("started", UtcDateTime, nullable=False),
     Column("heartbeat", UtcDateTime, nullable=False),
+    Column("files", Integer),
+    Column("overflows", Integer),
+)
+
+#: When the files of a folder were last checked; `polled` is why there are no file events for it,
+#: `reason` why something in it cannot be watched.
+folders = Table(
+    "csv_folders",
+    metadata,
+    Column("path_sha", String(64), primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("last_check", UtcDateTime, nullable=False),
+    Column("polled", Text),
+    Column("reason", Text),
+)
+
+#: The files of a series that were taken: each is a version of the one dataset `file_id`.
+series = Table(
+    "csv_series",
+    metadata,
+    Column("file_id", Integer, ForeignKey("csv_files.id"), primary_key=True),
+    Column("path_sha", String(64), primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("signature", String(128), nullable=False),
+    Column("version", Integer, nullable=False),
+    Index("ix_csv_series_version", "file_id", "version"),
 )

@@ -4,20 +4,20 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
+from csv_manager.core import clock
 from csv_manager.core.model import Signature
 from csv_manager.core.paths import stat_regular
 
 #: Seconds between two stats of a file that never rests: enough for its writer to have written more.
 _EQUAL = 0.02
 
-Verdict = Literal["rest", "wait", "read"]
+Verdict = Literal["rest", "wait", "later", "read"]
 
 
 def stat_of(path: str) -> tuple[Signature, float]:
     """A file's signature and for how many seconds, by the wall clock, it has not moved. Raises OSError."""
     stat = stat_regular(path)
-    signature = Signature(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-    return signature, time.time() - max(stat.st_ctime, stat.st_mtime)
+    return Signature.of(stat), clock.now().timestamp() - max(stat.st_ctime, stat.st_mtime)
 
 
 def wait_settled(path: str, *, settle: float, max_wait: float) -> None:
@@ -52,6 +52,7 @@ class Settling:
     def look(self, signature: Signature, now: float, rested: float = 0) -> Verdict:
         """Take in a stat: `rest` if there is nothing new, `wait` until `due`, or `read` the file now.
 
+        `later`: as `wait`, of a file that was read less than `every` seconds ago.
         `rested` is how long the file is known not to have moved, for a first look at it.
         """
         if signature == self.known:
@@ -65,12 +66,19 @@ class Settling:
         ready = min(self.seen_at + self.settle, self.restless_at + self.max_wait)
         if moved:
             ready = max(ready, self.seen_at + min(self.settle, _EQUAL))
-        if self.every and self.read_at is not None:
-            ready = max(ready, self.read_at + self.every)
-        if now >= ready:
+        self.due = max(ready, self.allowed_at)
+        if now >= self.due:
             return "read"
-        self.due = ready
-        return "wait"
+        return "later" if now < self.allowed_at else "wait"
+
+    @property
+    def allowed_at(self) -> float:
+        """When it may be read again."""
+        return self.read_at + self.every if self.every and self.read_at is not None else 0
+
+    def busy_for(self, now: float) -> float:
+        """For how many seconds it could have been read, but did not rest."""
+        return 0 if self.restless_at is None else now - max(self.restless_at, self.allowed_at)
 
     def recorded(self, signature: Signature, now: float) -> None:
         """Take in that the file was read, and what it was then."""
@@ -83,8 +91,3 @@ class Settling:
     def dropped(self) -> None:
         """Take in that the file is gone or could not be recorded: what was seen of it does not count."""
         self.seen = self.restless_at = None
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether nothing new is on its way."""
-        return self.restless_at is None

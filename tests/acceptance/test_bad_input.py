@@ -340,7 +340,7 @@ def test_output_that_cannot_be_written_is_told(stored: "Cli") -> None:
         with open("/dev/full", "wb") as full:
             done = subprocess.run(
                 stored.command(*arguments), stdout=full, stderr=subprocess.PIPE, env=stored.environment,
-                cwd=stored.folder, timeout=60, check=False,
+                cwd=stored.folder, timeout=120, check=False,
             )  # fmt: skip
         assert done.returncode == 2, done.stderr
         assert "No space left on device" in done.stderr.decode()
@@ -355,7 +355,7 @@ def test_a_closed_stdout_is_no_error(stored: "Cli") -> None:
             stderr=subprocess.PIPE,
             env=stored.environment,
             cwd=stored.folder,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert done.returncode == 0, done.stderr

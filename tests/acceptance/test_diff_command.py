@@ -321,7 +321,7 @@ def test_a_reader_that_goes_away_is_no_error(files: "Cli") -> None:
     files.write("many.csv", "id,fruit,price\n" + "".join(f"{number},kiwi,1\n" for number in range(50_000)))
     script = f"{' '.join(files.command('csv_diff', 'old.csv', 'many.csv', '--format', 'jsonl'))} | head -n 1"
     done = subprocess.run(
-        ["sh", "-c", script], cwd=files.folder, env=files.environment, capture_output=True, timeout=60, check=False
+        ["sh", "-c", script], cwd=files.folder, env=files.environment, capture_output=True, timeout=120, check=False
     )
     assert json.loads(done.stdout)["op"] == "delete"
     assert b"Error" not in done.stderr

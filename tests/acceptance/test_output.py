@@ -139,7 +139,7 @@ def test_a_reader_that_goes_away_ends_a_command_as_it_ends_other_tools(shared: "
         env=shared.environment,
         stdout=writer,
         stderr=subprocess.PIPE,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     os.close(writer)

@@ -38,7 +38,7 @@ def test_an_interrupt_while_it_imports_is_one_line(cli: "Cli", how: str) -> None
     command = cli.command() if how == "script" else [sys.executable, "-m", "csv_manager"]
     with importing(cli, [*command, "csv_watcher_list"]) as process:
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
     assert (process.returncode, out, err) == (130, b"", b"Interrupted.\n")
     assert not cli.home.exists()
 
@@ -48,5 +48,5 @@ def test_an_interrupt_that_the_caller_ignores_ends_nothing(cli: "Cli") -> None:
     with importing(cli, [*ignoring, *cli.command("csv_watcher_list")]) as process:
         process.send_signal(signal.SIGINT)
         process.terminate()
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (-signal.SIGTERM, b"")

@@ -1,6 +1,9 @@
 """csv_watch --once: everything is checked once, for cron."""
 
 import os
+import subprocess
+import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -120,3 +123,75 @@ def test_a_watcher_added_again_reads_the_same_whether_the_bytes_changed_or_not(c
         cli("csv_watcher_add", name)
         shown.append(cli.json("csv_watcher_show", name)[0]["csv_format"])
     assert shown[0] == shown[1]
+
+
+def test_once_does_not_wait_for_a_file_that_never_rests(cli: "Cli") -> None:
+    path = cli.write("log.csv", OLD)
+    cli.write("data.csv", OLD)
+    cli("csv_watcher_add", "log.csv", "data.csv", "--max-wait", "0.3")
+    cli.write("data.csv", NEW)
+    stop = threading.Event()
+
+    def write_on() -> None:
+        with path.open("a") as file:
+            while not stop.wait(0.004):
+                file.write("9,x\n")
+                file.flush()
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    try:
+        done = cli.run("csv_watch", "--once")
+    finally:
+        stop.set()
+        writer.join()
+    if done.returncode:  # it was caught at no moment of rest
+        assert b"log.csv is waiting (" in done.stderr
+        assert b"busy" in done.stderr
+    else:
+        assert b"log.csv  version 2" in done.stdout
+    assert b"data.csv  version 2" in done.stdout
+    assert "log.csv" in cli("csv_watch", "--once")
+    assert cli("csv_watch", "--once") == ""
+
+
+def test_once_keeps_to_every_over_its_runs(cli: "Cli") -> None:
+    cli.write("data.csv", OLD)
+    cli("csv_watcher_add", "data.csv", "--every", "3600")
+    cli.write("data.csv", NEW)
+    assert cli("csv_watch", "--once") == ""
+    assert len(cli.versions("data.csv")) == 1
+    cli("csv_watcher_set", "data.csv", "--every", "0")
+    assert "version 2" in cli("csv_watch", "--once")
+
+
+def test_a_check_that_is_stopped_says_so(cli: "Cli") -> None:
+    cli.write("a.csv", OLD)
+    cli("csv_watcher_add", "a.csv")
+    cli("csv_watcher_set", "a.csv", "--settle", "60")
+    cli.write("a.csv", NEW)
+    with subprocess.Popen(
+        cli.command("-v", "csv_watch", "--once"), cwd=cli.folder, env=cli.environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        said = ""
+        while "Watcher started for" not in said:
+            said += process.stderr.readline()
+        time.sleep(0.5)
+        process.terminate()
+        said += process.stderr.read()
+    assert process.returncode == 143
+    assert "Stopped before everything was checked" in said
+
+
+def test_a_stored_file_that_is_gone_does_not_keep_the_others_from_being_checked(cli: "Cli") -> None:
+    for name in "ab":
+        cli.write(f"{name}.csv", OLD)
+        cli("csv_watcher_add", f"{name}.csv")
+    (cli.folder / "a.csv").unlink()
+    cli.write("b.csv", NEW)
+    done = cli.run("csv_watch", "--once", "a.csv", "b.csv")
+    assert done.returncode == 0
+    assert b"a.csv is missing" in done.stderr
+    assert b"b.csv  version 2" in done.stdout
+    assert "no such file" in cli.refused("csv_watch", "--once", "c.csv")

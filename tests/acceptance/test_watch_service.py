@@ -195,7 +195,7 @@ def test_the_service_ends_once_nobody_reads_it(data: "Cli") -> None:
     ) as running:
         os.close(reader)
         os.close(writer)
-        _, stderr = running.communicate(timeout=30)
+        _, stderr = running.communicate(timeout=120)
     assert running.returncode == 0, stderr
     assert b"Traceback" not in stderr
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from killing import Killer
+from verdicts import LEDGER_VARIABLE, Account
 
 if TYPE_CHECKING:
     from conftest import Cli
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
     from csv_manager.pipeline.store import Store
 
 #: Seconds after which something that was waited for is taken to never come.
-DEADLINE = 60
+DEADLINE = 120
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where verdicts are collected, run the tests that come to one, and no others."""
+    if os.environ.get(LEDGER_VARIABLE):
+        judged = [item for item in items if "judge" in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=[item for item in items if item not in judged])
+        items[:] = judged
 
 
 class Ledger:
@@ -46,6 +55,30 @@ class Ledger:
     def outbox(self) -> list[tuple[int, int]]:
         """Version, and number of row changes, of everything that is to be told, in order."""
         return self.ask("SELECT version, positions FROM csv_outbox ORDER BY position")
+
+    def newest(self) -> set[tuple[str, str]]:
+        """Each file that has a version, with the SHA-256 of its newest."""
+        return set(self.ask("SELECT path, sha256 FROM csv_files JOIN csv_versions ON file_id = id AND number = latest"))
+
+    def histories(self) -> dict[str, list[str]]:
+        """The SHA-256 of the versions of each file, in the order in which they were committed."""
+        return self._by_file("sha256")
+
+    def numbers(self) -> dict[str, list[int]]:
+        """The numbers of the versions of each file, in the order in which they were committed."""
+        return self._by_file("number")
+
+    def state(self, path: Path) -> str:
+        """The state of a file, as it was told last."""
+        states = dict(self.ask("SELECT path, state FROM csv_files"))
+        return str(states.get(os.path.join(os.path.realpath(path.parent), path.name)))
+
+    def _by_file(self, column: str) -> dict[str, list[Any]]:
+        found: dict[str, list[Any]] = {}
+        query = f"SELECT path, {column} FROM csv_files JOIN csv_versions ON file_id = id ORDER BY position"  # noqa: S608 - ours
+        for path, value in self.ask(query):
+            found.setdefault(path, []).append(value)
+        return found
 
     def kept(self) -> list[str]:
         """The SHA-256 of every content in the archive, referred to or not."""
@@ -102,6 +135,21 @@ def killer(cli: "Cli", ledger: Ledger, chance: random.Random) -> Iterator[Killer
 
 
 @pytest.fixture
+def judge(cli: "Cli", ledger: Ledger, store: "Store") -> Iterator[Callable[[str], Account]]:
+    """`judge(scenario)`: an account of what is written; its verdict is published, whatever it comes to."""
+    accounts: list[Account] = []
+
+    def made(scenario: str) -> Account:
+        accounts.append(Account(scenario, cli, ledger, store))
+        return accounts[-1]
+
+    yield made
+    path = os.environ.get(LEDGER_VARIABLE)
+    for account in accounts if path else ():
+        account.append_to(Path(str(path)))
+
+
+@pytest.fixture
 def chance() -> random.Random:
     """Randomness that can be had again: the seed is printed, and taken from CSV_MANAGER_TEST_SEED."""
     seed = int(os.environ.get("CSV_MANAGER_TEST_SEED") or random.SystemRandom().randrange(1 << 30))
@@ -153,7 +201,7 @@ def until() -> Callable[[Callable[[], object], str], None]:
         deadline = time.monotonic() + DEADLINE
         while not condition():
             assert time.monotonic() < deadline, f"waited in vain for {what}"
-            time.sleep(0.002)
+            time.sleep(0.01)
 
     return wait
 

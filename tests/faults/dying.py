@@ -31,8 +31,8 @@ class Death:
         """Python is about to ask the system for something."""
         if event == "open" and isinstance(arguments[0], (str, Path)) and arguments[2] & _WRITES:
             self._meet("make", arguments[0])
-        elif event == "os.rename":
-            self._meet("rename to", arguments[1])
+        elif event in ("os.rename", "os.link"):
+            self._meet(f"{event.removeprefix('os.')} to", arguments[1])
         elif event == "os.remove" and os.path.lexists(arguments[0]):
             self._meet("remove", arguments[0])
 

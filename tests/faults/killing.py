@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Process = subprocess.Popen[bytes]
 
 #: Seconds that a shot may wait for its moment.
-PATIENCE = 60
+PATIENCE = 120
 _DYING = Path(__file__).with_name("dying.py")
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from conftest import Cli
 
 # Each shot takes as long as the command does, and a busy machine takes its time.
-pytestmark = pytest.mark.timeout(300)
-
 Done = subprocess.CompletedProcess[bytes]
 
 #: Times that each command is interrupted.
@@ -26,7 +24,7 @@ SHOTS = 6
 #: Rows of a file: more than 4 MiB, so that it is hashed by a thread beside what else is done with it.
 ROWS = 80_000
 #: Seconds after which something that was waited for is taken to never come.
-DEADLINE = 60
+DEADLINE = 120
 #: Tells that a command runs: before, Python itself starts.
 _PLUGIN = """
 import os

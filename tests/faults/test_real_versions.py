@@ -103,7 +103,6 @@ def expected(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_successive_versions_give_the_changes_of_a_counter_across_a_restart(
     cli: "Cli", service: Start, store: "Store"
 ) -> None:

@@ -7,15 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from killing import sha
+from verdicts import SCALE, SETTLE, takes_its_time
 
 if TYPE_CHECKING:
     from conftest import Cli, Service
 
+pytestmark = takes_its_time
+
 Start = Callable[..., "Service"]
 Write = Callable[[Path, bytes], None]
 
-CONTENTS = 21
+SCENARIO = "two services on one store"
+CONTENTS = 10 * SCALE.rounds + 1
 ROWS = 200
 
 
@@ -25,59 +28,65 @@ def numbers(running: "Service") -> list[int]:
 
 
 def test_two_services_record_each_content_once_in_order_and_both_tell_it(
-    cli: "Cli", ledger: Any, service: Start, contents: Any, write: Write, until: Any, check_changes: Any
+    cli: "Cli", judge: Any, service: Start, contents: Any, write: Write, check_changes: Any
 ) -> None:
+    account = judge(SCENARIO)
     expected = contents(CONTENTS, ROWS)
     path = cli.write("data.csv", expected[0])
-    cli("csv_watcher_add", "data.csv", "--settle", "0.1")
+    account.note(path, expected[0])
+    cli("csv_watcher_add", "data.csv", "--settle", SETTLE)
     first, second = service(), service()
-    for number, data in enumerate(expected[1:], 2):
-        write(path, data)
-        until(lambda told=number: len(ledger.contents()) >= told, f"version {number}")
+    for data in expected[1:]:
+        account.write(path, data, write)
     for running in (first, second):
         running.wait_told(f"version {CONTENTS} ")
         assert running.stop() == 0
         assert numbers(running) == list(range(2, CONTENTS + 1))
-    assert ledger.contents() == [sha(data) for data in expected]
-    assert [version for version, _ in ledger.outbox()] == list(range(1, CONTENTS + 1))
+    account.check(settled=CONTENTS)
     check_changes(path, expected)
 
 
 def test_of_two_services_one_may_die(
-    cli: "Cli", ledger: Any, service: Start, contents: Any, write: Write, check_changes: Any
+    cli: "Cli", judge: Any, service: Start, contents: Any, write: Write, check_changes: Any
 ) -> None:
+    account = judge(SCENARIO)
     expected = contents(7, ROWS)
     path = cli.write("data.csv", expected[0])
-    cli("csv_watcher_add", "data.csv", "--settle", "0.1")
+    account.note(path, expected[0])
+    cli("csv_watcher_add", "data.csv", "--settle", SETTLE)
     left, killed = service(), service()
     for number, data in enumerate(expected[1:], 2):
-        write(path, data)
+        account.put(path, data, write)
         if number == 4:
             killed.process.send_signal(signal.SIGKILL)
         left.wait_told(f"version {number} ")
     assert left.stop() == 0
     assert numbers(left) == [2, 3, 4, 5, 6, 7]
-    assert ledger.contents() == [sha(data) for data in expected]
+    account.check(settled=7)
     check_changes(path, expected)
 
 
 def test_many_files_are_shared_by_two_services_without_loss(
-    cli: "Cli", ledger: Any, service: Start, contents: Any, write: Write, until: Any, check_changes: Any
+    cli: "Cli", ledger: Any, judge: Any, service: Start, contents: Any, write: Write, check_changes: Any
 ) -> None:
+    account = judge(SCENARIO)
     made = contents(24, 50)
     histories = {cli.write(f"{file}.csv", made[file]): made[file::6] for file in range(6)}
-    cli("csv_watcher_add", cli.folder, "--settle", "0.05")
+    for path, history in histories.items():
+        account.note(path, history[0])
+    cli("csv_watcher_add", cli.folder, "--settle", SETTLE)
     first, second = service(), service("--format", "jsonl")
     for step in range(1, 4):
         for path, history in histories.items():
-            write(path, history[step])
-        until(lambda told=6 * (step + 1): len(ledger.contents()) >= told, f"step {step}")
+            account.put(path, history[step], write)
+        account.wait()
     changed = sum(positions for version, positions in ledger.outbox() if version > 1)
     first.wait(lambda: len(first.told) >= 18, "18 versions")
     changes = second.wait_changes(changed)
     assert first.stop() == second.stop() == 0
     assert len(first.told) == 18
     assert [change["position"] for change in changes] == list(range(changes[0]["position"], ledger_end(ledger) + 1))
+    account.check(settled=len(made))
     for path, history in histories.items():
         check_changes(path, history)
 
@@ -97,7 +106,7 @@ def test_a_watcher_added_while_the_service_runs_is_watched(
     cli("csv_watcher_add", "first.csv")
     running = service()
     path = cli.write("second.csv", expected[0])
-    cli("csv_watcher_add", "second.csv", "--settle", "0.1")
+    cli("csv_watcher_add", "second.csv", "--settle", SETTLE)
     running.wait_told("second.csv", "version 1 ")
     for number, data in enumerate(expected[1:], 2):
         write(path, data)
@@ -124,7 +133,7 @@ def test_of_two_adds_of_one_file_at_once_one_is_refused(
         )
         for spelled in (path, "./data.csv")
     ]
-    ended = [(process, *process.communicate(timeout=60)) for process in adding]
+    ended = [(process, *process.communicate(timeout=120)) for process in adding]
     assert sorted(process.returncode for process, _, _ in ended) == [0, 2], ended
     [refused] = [stderr for process, _, stderr in ended if process.returncode == 2]
     assert re.search(r"^Error: .*data\.csv is watched already", refused, re.MULTILINE), refused

@@ -14,7 +14,7 @@ from csv_manager.core.errors import CsvManagerError, OptionError, WatcherExistsE
 from csv_manager.framework import app as framework
 from csv_manager.patterns import CsvWatcherPattern
 
-DEADLINE = 30
+DEADLINE = 120
 
 
 class PriceAlert(CsvWatcherPattern):
@@ -298,23 +298,26 @@ def test_a_receiver_that_raises_one_of_groundworks_errors_ends_nothing_and_is_to
         assert plugin.versions("a_failing", 2) == [1, 2]
 
 
-def test_a_tick_that_raises_ends_nothing(home: Path, tmp_path: Path) -> None:
+def test_a_receiver_that_takes_its_time_holds_up_neither_ticks_nor_recordings(home: Path, tmp_path: Path) -> None:
     assert home
     path = tmp_path / "data.csv"
     path.write_text("a\n1\n")
-    raised = threading.Event()
+    begun, go_on, ticked = threading.Event(), threading.Event(), threading.Event()
 
-    def tick() -> None:
-        if not raised.is_set():
-            raised.set()
-            raise OSError(28, "No space left on device")
+    def take_time(_change: Any) -> None:
+        begun.set()
+        assert go_on.wait(DEADLINE)
 
-    with contextlib.closing(Stopping(embed(Follower))) as running:
-        plugin = running.app.plugins.get("Follower")
-        plugin.csv_watcher.each_tick(tick)
-        assert raised.wait(DEADLINE)
+    with contextlib.closing(Stopping(embed(Collector))) as running:
+        plugin = running.app.plugins.get("Collector")
+        plugin.csv_watcher.on_change(take_time, name="slow")
         plugin.csv_watcher.register(str(path), 60).run()
-        assert plugin.versions("now", 1) == [1]
+        assert begun.wait(DEADLINE)
+        plugin.csv_watcher.each_tick(ticked.set)
+        assert ticked.wait(DEADLINE)
+        path.write_text("a\n2\n")
+        assert [told["version"] for told in plugin.wait("csv_watcher_change", 2)] == [1, 2]
+        go_on.set()
 
 
 def test_a_plugin_stops_its_own_watchers_and_no_other(home: Path, tmp_path: Path) -> None:

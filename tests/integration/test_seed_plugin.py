@@ -12,7 +12,7 @@ from seed_plugin import CsvWatcherDbPlugin
 from csv_manager import framework
 from csv_manager.framework.app import shutdown
 
-DEADLINE = 30
+DEADLINE = 120
 
 
 class Listener:

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,34 @@ def test_the_tutorials_table_is_adopted_with_its_rows(path: Path) -> None:
         assert len(catalog.watchers.all()) == 3
 
 
+def test_a_store_of_the_first_schema_is_upgraded_with_its_rows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from alembic import command
+
+    upgrade = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda config, _: upgrade(config, "0001"))
+        Catalog(f"sqlite:///{path}").close()
+    time = "2026-03-02 09:15:07.000000"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT version_num FROM csv_manager_schema").fetchall() == [("0001",)]
+        connection.execute("INSERT INTO csv_files (path, path_sha, latest, head) VALUES ('/a.csv', 'x', 1, 1)")
+        connection.execute("INSERT INTO csv_watchers (csv_file, interval, file_id) VALUES ('/a.csv', 10, 1)")
+        connection.execute(
+            "INSERT INTO csv_versions (file_id, number, created, cause, status, sha256, size, inserted, updated,"
+            " deleted, columns, csv_format, row_key, ignored, position, stored)"
+            " VALUES (1, 1, ?, 'add', 'ok', 's', 3, 1, 0, 0, '[]', '{}', '[]', '[]', 1, 0)",
+            [time],
+        )
+        connection.execute("INSERT INTO csv_services VALUES ('one', 'host', 1, ?, ?)", [time, time])
+        connection.commit()
+    with contextlib.closing(Catalog(f"sqlite:///{path}")) as catalog:
+        [watcher] = catalog.watchers.all()
+        [file] = catalog.history.files().values()
+        assert (watcher.path, file.path, file.link, file.feed_id) == ("/a.csv", "/a.csv", None, None)
+        assert [told.cause for told in catalog.history.versions(file)] == ["add"]
+        assert [service.files for service in catalog.services.all()] == [None]
+
+
 def test_a_file_that_is_no_database_is_told(path: Path) -> None:
     path.write_text("this is no database, but a text that is long enough to be looked at as one" * 9)
     with pytest.raises(StoreError, match="it is no SQLite database"):
@@ -149,6 +178,40 @@ def test_positions_only_grow_over_all_files_and_rows_come_back_in_order(catalog:
     recorded = history.version(file.id, 1)
     assert recorded is not None
     assert tuple(history.rows(file.id, recorded)) == rows
+
+
+def test_positions_only_grow_where_the_database_does_not_tell_what_it_updated(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog.engine.dialect, "update_returning", False)
+    catalog.history.commit("/a.csv", version(inserted=4), expected=0, signature=SIGNATURE)
+    catalog.history.commit("/b.csv", version(), expected=0, signature=SIGNATURE)
+    assert [(entry.position, entry.positions) for entry in catalog.outbox.since(0)] == [(1, 4), (5, 1)]
+    assert catalog.outbox.end() == 5
+
+
+def test_threads_that_write_wait_for_each_other_and_not_in_sqlite(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("csv_manager.store.engine._BUSY_SECONDS", 0)
+
+    def write(catalog: Catalog, number: int) -> None:
+        with writing(catalog.engine) as connection:
+            time.sleep(0.02)
+            connection.exec_driver_sql("UPDATE csv_counters SET value = value + ?", (number,))
+
+    with contextlib.closing(Catalog(f"sqlite:///{path}")) as catalog, concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, [catalog] * 12, range(12)))
+        assert catalog.outbox.end() == sum(range(12))
+
+
+def test_a_thread_does_not_wait_for_ever_for_one_that_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("csv_manager.store.engine._TURN_SECONDS", 0.05)
+    with contextlib.closing(Catalog(f"sqlite:///{path}")) as catalog, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with writing(catalog.engine):
+            waiting = pool.submit(catalog.services.beat, "one")
+            with pytest.raises(StoreError, match="another process is writing to it and did not finish in time"):
+                waiting.result()
+        catalog.services.beat("one")
+        assert catalog.services.alive() == 1
 
 
 def test_a_lease_keeps_others_out_until_it_is_given_back_or_old(
@@ -253,7 +316,7 @@ def test_many_processes_may_make_the_store_at_once(path: Path) -> None:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    ended = [process.communicate(timeout=60) for process in making]
+    ended = [process.communicate(timeout=120) for process in making]
     assert [out for out, _ in ended] == ["made\n"] * 5, ended
     with contextlib.closing(Catalog(f"sqlite:///{path}")) as catalog:
         assert catalog.outbox.end() == 0

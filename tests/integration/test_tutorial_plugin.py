@@ -17,7 +17,7 @@ import pytest
 from csv_manager.framework.app import shutdown
 from csv_manager.patterns import CsvWatcherPattern
 
-DEADLINE = 30
+DEADLINE = 120
 
 #: A program as the tutorial has it: groundwork first, the plugin, then the command line.
 PROGRAM = """

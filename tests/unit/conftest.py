@@ -15,3 +15,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "home"
     monkeypatch.setenv("CSV_MANAGER_HOME", str(path))
     return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, free of symbolic links in its own name."""
+    path = Path(os.path.realpath(tmp_path)) / "files"
+    path.mkdir()
+    monkeypatch.chdir(path)
+    return path

@@ -34,7 +34,7 @@ from csv_manager.core.reading import Table
 from csv_manager.core.records import Records
 
 CONTENT = b"id,name\r\n1,\xff\x00x\n" * 40
-DEADLINE = 30
+DEADLINE = 120
 
 Meanwhile = Callable[[Callable[[], object]], None]
 

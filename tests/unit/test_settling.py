@@ -1,5 +1,6 @@
 """When an arrival is settled, by a clock that the test turns by hand."""
 
+import datetime as dt
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from csv_manager.archive import signature_of
+from csv_manager.core import clock as wall_clock
 from csv_manager.core.model import Signature
 from csv_manager.watch import settling as module
 from csv_manager.watch.settling import Settling, Verdict, stat_of, wait_settled
@@ -37,13 +39,13 @@ def looks(file: Settling, *stats: tuple[float, int]) -> list[Verdict]:
 def test_a_file_that_is_as_it_was_recorded_rests() -> None:
     file = settling()
     assert looks(file, (100, 0), (200, 0)) == ["rest", "rest"]
-    assert file.at_rest
+    assert file.restless_at is None
 
 
 def test_a_changed_file_is_read_once_it_has_rested() -> None:
     file = settling(settle=0.5)
     assert file.look(state(1), 100) == "wait"
-    assert (file.due, file.at_rest) == (100.5, False)
+    assert (file.due, file.restless_at) == (100.5, 100)
     assert looks(file, (100.25, 1), (100.5, 1)) == ["wait", "read"]
 
 
@@ -74,14 +76,14 @@ def test_after_it_was_recorded_a_file_rests_until_it_changes() -> None:
     file = settling(settle=0.5)
     assert looks(file, (100, 1), (100.5, 1)) == ["wait", "read"]
     file.recorded(state(1), 100.5)
-    assert file.at_rest
+    assert file.restless_at is None
     assert looks(file, (101, 1), (102, 2), (102.5, 2)) == ["rest", "wait", "read"]
 
 
 def test_a_file_that_comes_back_to_what_was_recorded_rests() -> None:
     file = settling(settle=0.5)
     assert looks(file, (100, 1), (100.25, 0)) == ["wait", "rest"]
-    assert file.at_rest
+    assert file.restless_at is None
     assert looks(file, (101, 1), (101.25, 1), (101.5, 1)) == ["wait", "wait", "read"]
 
 
@@ -120,7 +122,7 @@ def test_a_torn_read_is_tried_again_after_a_rest_within_the_same_max_wait() -> N
     file = settling(settle=1, max_wait=4)
     assert looks(file, (100, 1), (101, 1)) == ["wait", "read"]
     file.torn()
-    assert not file.at_rest
+    assert file.restless_at is not None
     assert looks(file, (101, 1), (102, 1)) == ["wait", "read"]
     file.torn()
     assert looks(file, (103.5, 2)) == ["wait"]
@@ -132,7 +134,7 @@ def test_a_file_that_was_dropped_starts_afresh() -> None:
     file = settling(settle=1, max_wait=4)
     assert looks(file, (100, 1), (100.5, 2)) == ["wait", "wait"]
     file.dropped()
-    assert file.at_rest
+    assert file.restless_at is None
     assert looks(file, (103.5, 2)) == ["wait"]
     assert file.due == 104.5
     assert looks(file, (104, 3), (105, 3)) == ["wait", "read"]
@@ -149,7 +151,7 @@ def test_every_keeps_readings_apart_and_ends_with_the_last_content() -> None:
     file = settling(settle=0.5, every=10)
     assert looks(file, (100, 1), (100.5, 1)) == ["wait", "read"]
     file.recorded(state(1), 100.5)
-    assert looks(file, (101, 2), (101.5, 2), (105, 3), (110.25, 3)) == ["wait"] * 4
+    assert looks(file, (101, 2), (101.5, 2), (105, 3), (110.25, 3)) == ["later"] * 4
     assert file.due == 110.5
     assert looks(file, (110.5, 3)) == ["read"]
 
@@ -164,13 +166,13 @@ def test_every_does_not_delay_the_first_reading_nor_one_after_a_long_rest() -> N
 def test_every_still_asks_for_rest_when_its_time_has_come() -> None:
     file = settling(settle=0.5, every=10)
     file.recorded(state(1), 100)
-    assert looks(file, (101, 2), (109.75, 3), (110, 3), (110.25, 3)) == ["wait", "wait", "wait", "read"]
+    assert looks(file, (101, 2), (109.75, 3), (110, 3), (110.25, 3)) == ["later", "later", "wait", "read"]
 
 
 def test_every_outweighs_max_wait() -> None:
     file = settling(settle=1, max_wait=2, every=10)
     file.recorded(state(1), 100)
-    assert looks(file, (101, 2), (103, 3), (105, 4)) == ["wait"] * 3
+    assert looks(file, (101, 2), (103, 3), (105, 4)) == ["later"] * 3
     assert file.due == 110
     assert looks(file, (110, 4)) == ["read"]
 
@@ -222,8 +224,8 @@ class Clock:
     def monotonic(self) -> float:
         return self.now
 
-    def time(self) -> float:
-        return self.start + self.now - 1000
+    def wall(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self.start + self.now - 1000, dt.UTC)
 
     def sleep(self, seconds: float) -> None:
         assert seconds > 0
@@ -243,6 +245,7 @@ def path(tmp_path: Path) -> Path:
 def clock(path: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock(path)
     monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(wall_clock, "now", clock.wall)
     return clock
 
 

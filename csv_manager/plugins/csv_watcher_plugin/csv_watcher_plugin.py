@@ -1,25 +1,28 @@
 """The files of CSV_FILES, and the command csv_watch."""
 
 import contextlib
+import dataclasses
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import click
 
-from csv_manager.core.errors import CsvManagerError
+from csv_manager.core.errors import CsvManagerError, PathNotFoundError
+from csv_manager.core.feeds import Feed, Named, resolve
 from csv_manager.core.files import give_up_stdout
 from csv_manager.core.model import WatcherOptions
-from csv_manager.core.paths import expand
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
 from csv_manager.patterns.describe import hint, row_lines, short_path, version_line
 from csv_manager.patterns.output import one_line, to_json
 from csv_manager.patterns.unchanged import version_ways
 
+_KINDS = ("file", "folder", "glob")
 #: Seconds after which a check looks how far it is, and whether it is to end.
 _LOOK_SECONDS = 0.2
 
@@ -33,7 +36,8 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
             "csv_watch",
             "Watch all stored watchers, or only PATHs, and print each version as it is recorded.\n\n"
             "Runs until Ctrl-C or SIGTERM. A PATH without a stored watcher is watched while this runs; its history "
-            "stays. Watchers that are added, changed or deleted meanwhile are followed.\n\n"
+            "stays. New files in a folder, or that match a quoted glob, are watched as they come. Watchers that are "
+            "added, changed or deleted meanwhile are followed.\n\n"
             "\b\nExamples:\n  csv_manager csv_watch --rows\n  csv_manager csv_watch prices.csv -i 5\n"
             "  csv_manager csv_watch --once        (from cron; exit 1 if a version was held)",
             self.csv_watch,
@@ -55,6 +59,7 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
                     help="Rows to print for a version; 0 prints all.",
                 ),
                 option("--missing-ok", is_flag=True, help="Watch a PATH that does not exist yet."),
+                option("--poll", is_flag=True, help="Ask for no file events; look at each interval."),
                 format_option("table", "jsonl"),
                 option(
                     "--from",
@@ -77,41 +82,44 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
         missing_ok: bool = False,
         form: str = "table",
         position: int | None = None,
+        poll: bool = False,
     ) -> int:
         """Watch until told to stop; the exit code."""
-        options = WatcherOptions(interval=interval)
-        only = self._paths(each(csv_file), missing_ok=missing_ok)
+        options = WatcherOptions(interval=interval)  # it refuses what is none
+        named = self._named(each(csv_file), missing_ok=missing_ok)
         store = self.csv_watcher.store
         start = store.catalog.outbox.end() if position is None else position
-        printer = _Printer(store, start, frozenset(only), rows=rows, limit=limit, form=form)
+        self.csv_watcher.load()
+        watched = self._watch(named, options)
+        printer = _Printer(store, start, _Only(watched), rows=rows, limit=limit, form=form)
         stop, gone = threading.Event(), threading.Event()
         states = _States(self.say)
         self.signals.connect(f"{self.name}_states", "csv_watcher_state", states.say, "Says why a file is not ok")
-        self.csv_watcher.load()
-        for path in only:
-            if self.app.csv_watcher.get(path) is None:
-                self.csv_watcher.register(path, interval, "Watcher of csv_watch", options).run()
-        # The flush is for what receivers printed since the last tick.
-        self.csv_watcher.each_tick(_ending(sys.stdout.flush, stop, gone))
-        self.csv_watcher.each_tick(_ending(printer.print_new, stop, gone))
-        try:
-            # A check that is cut off is no check: Ctrl-C ends it as it ends any other command.
-            with _stopping(stop, signal.SIGTERM, *([] if once else [signal.SIGINT])):
-                self.csv_watcher.start(only)
+        # The flush is for what receivers printed since then.
+        self.csv_watcher.after_recording(_ending(sys.stdout.flush, stop, gone))
+        self.csv_watcher.after_recording(_ending(printer.print_new, stop, gone))
+        # A check that is cut off is no check: Ctrl-C ends it as it ends any other command.
+        with _stopping(stop, signal.SIGTERM, *([] if once else [signal.SIGINT])):
+            try:
+                self.csv_watcher.start(watched, once=once, poll=poll)
                 if once:
                     self._wait_at_rest(stop)
                 else:
-                    self._say_start(len(only) or len(self.csv_watcher.watched()))
+                    self._say_start()
                     stop.wait()
-        finally:
-            self.csv_watcher.stop()
-            self.signals.disconnect(f"{self.name}_states")
+            finally:  # a second signal does not cut it off
+                self.csv_watcher.stop()
+                self.signals.disconnect(f"{self.name}_states")
         printer.print_new()
         if once and gone.is_set():
             raise BrokenPipeError  # not everything was checked
+        if once and stop.is_set():
+            self.say("Stopped before everything was checked; the next check goes on with what is left.")
+            return 128 + signal.SIGTERM
         if once:
             states.say_rest(store, self.csv_watcher.failed())
             delivered = self.csv_watcher.deliver()
+            self.csv_watcher.consume()
             self.csv_watcher.prune()
             if not delivered:
                 self.say("A receiver could not be told everything; it is told at the next check. -v says more.")
@@ -128,20 +136,82 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
                 done(checked - told)
                 told = checked
 
-    def _paths(self, paths: Sequence[str], *, missing_ok: bool) -> list[str]:
-        """The files that the command line names: by a stored watcher's name, or as they are on disk."""
-        names = {watcher.options.name: watcher.csv_file for watcher in self.csv_watcher.store.catalog.watchers.all()}
-        named = [names[path] for path in paths if path in names and not os.path.exists(path)]
-        return [
-            *named,
-            *expand([path for path in paths if path not in names or os.path.exists(path)], missing_ok=missing_ok),
-        ]
+    def _named(self, paths: Sequence[str], *, missing_ok: bool) -> list[Named]:
+        """What the command line names: stored watchers by their names, files, folders and globs as they are on disk.
 
-    def _say_start(self, count: int) -> None:
-        if count:
-            self.say(f"Watching {count} file{'' if count == 1 else 's'}. Ctrl-C stops.")
-        else:
+        Raises `PathNotFoundError` for a folder or glob without a file.
+        """
+        stored = self.csv_watcher.store.catalog.watchers.all()
+        own = {watcher.csv_file: watcher for watcher in stored}
+        names = {watcher.options.name: watcher for watcher in stored}
+        links = {watcher.options.link: watcher for watcher in stored if watcher.options.link}
+        found: list[Named] = []
+        for path in paths:
+            watcher = links.get(os.path.abspath(path))
+            if watcher is None and not os.path.exists(path):
+                watcher = names.get(path) or own.get(os.path.realpath(path))
+            if watcher is not None:
+                told = watcher.options
+                is_feed = told.feed is not None
+                found.append(Named(path=watcher.csv_file, link=told.link, is_feed=is_feed, is_glob=told.is_glob))
+                continue
+            [named] = resolve([path], missing_ok=missing_ok)
+            found.append(named)
+            is_stored = any(watcher.csv_file == named.path for watcher in stored)
+            feed = Feed.of(named.path, self._as(named, WatcherOptions())) if named.is_feed else None
+            if feed and not is_stored and not missing_ok and not any(feed.files()):
+                why = "no file matches" if named.is_glob else "the folder holds no CSV file"
+                raise PathNotFoundError(f"{path}: {why}. With --missing-ok it is watched for files to come.")
+        return found
+
+    def _watch(self, named: Sequence[Named], options: WatcherOptions) -> dict[str, WatcherOptions]:
+        """See to it that what is named is watched; the watchers that watch it, by their paths."""
+        found: dict[str, WatcherOptions] = {}
+        for one in named:
+            watcher = self.app.csv_watcher.get(one.path)
+            if watcher is None:
+                watcher = self.csv_watcher.register(
+                    one.path, options.interval, "Watcher of csv_watch", self._as(one, options)
+                )
+                watcher.run()
+            found[watcher.csv_file] = watcher.options
+            if one.is_feed:  # a file in it may have a watcher of its own
+                feed = Feed.of(one.path, watcher.options)
+                found |= {path: told for path, told in self.csv_watcher.watched().items() if feed.wants(path)}
+        return found
+
+    def _as(self, one: Named, options: WatcherOptions) -> WatcherOptions:
+        """How something without a watcher of its own is watched: a file of a watched folder or glob as that is."""
+        if one.is_feed:
+            return options.of_feed(is_glob=one.is_glob, link=one.link)
+        stored = self.csv_watcher.store.catalog.watchers.of(one.path)
+        if stored is None:
+            return options
+        told: WatcherOptions = stored.options
+        return dataclasses.replace(told.alone(), name=None)
+
+    def _say_start(self) -> None:
+        watched = self.csv_watcher.watched().values()
+        if not watched:
             self.say("No file is watched yet; csv_watcher_add FILE in another terminal adds one. Ctrl-C stops.")
+            return
+        kinds = Counter("file" if told.feed is None else "glob" if told.is_glob else "folder" for told in watched)
+        counts = [f"{kinds[kind]:,} {kind}{'' if kinds[kind] == 1 else 's'}" for kind in _KINDS if kinds[kind]]
+        told = " and ".join([*([", ".join(counts[:-1])] if counts[1:] else []), counts[-1]])
+        self.say(f"Watching {told}. Ctrl-C stops.")
+
+
+class _Only:
+    """What is told of: everything, or the files of these watchers."""
+
+    def __init__(self, watched: Mapping[str, WatcherOptions]) -> None:
+        self._files = frozenset(watched)
+        self._feeds = [Feed.of(path, options) for path, options in watched.items() if options.feed is not None]
+
+    def has(self, file: Any) -> bool:
+        """Whether a file is told of."""
+        is_named = not self._files or file.path in self._files
+        return is_named or any(feed.wants(file.record.source) for feed in self._feeds)
 
 
 class _States:
@@ -171,7 +241,7 @@ class _States:
 class _Printer:
     """Prints what the outbox has beyond a position, whoever recorded it."""
 
-    def __init__(self, store: Any, position: int, only: frozenset[str], *, rows: bool, limit: int, form: str) -> None:
+    def __init__(self, store: Any, position: int, only: "_Only", *, rows: bool, limit: int, form: str) -> None:
         self._store = store
         self._position = position
         self._only = only
@@ -186,19 +256,18 @@ class _Printer:
         with self._lock:
             while entries := self._store.catalog.outbox.since(self._position):
                 for entry in entries:
-                    if not self._only or entry.path in self._only:
-                        self._print(entry)
+                    self._print(entry)
                     self._position = entry.position + entry.positions - 1
 
     def _print(self, entry: Any) -> None:
-        file = self._store.find(entry.path)
-        version = self._store.catalog.history.version(entry.file_id, entry.version)
-        if file is None or version is None:
+        found = self._store.find_version(entry.path, entry.version)
+        if found is None or not self._only.has(found[0]):
             return
+        file, version = found
         if not file.has_changes(version):
             click.echo(file.forgotten(version), err=True)
             return
-        changes = file.changes(version.number)
+        changes = file.version_change(version).change_set
         if self._form == "jsonl":
             for seq, change in enumerate(changes):
                 if entry.position + seq > self._position:

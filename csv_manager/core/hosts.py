@@ -1,0 +1,22 @@
+"""This host's name, and which of its processes are there."""
+
+import os
+import socket
+
+
+def host() -> str:
+    """The name of this host."""
+    return socket.gethostname()[:255]
+
+
+def is_process_gone(pid: int) -> bool:
+    """Whether this host has no process of this number."""
+    if os.name == "nt":  # there, the question would end the process
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass  # it is another user's
+    return False

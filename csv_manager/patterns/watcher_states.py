@@ -1,0 +1,103 @@
+"""How every watched file is: what csv_watcher_list lists and csv_status counts."""
+
+import datetime as dt
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from csv_manager.core.errors import CsvManagerError
+from csv_manager.core.feeds import Feed
+from csv_manager.core.model import WatcherOptions
+from csv_manager.core.paths import identity
+
+COLUMNS = (
+    "csv_file", "name", "interval", "key", "state", "reason", "version", "rows", "last_change", "last_check",
+)  # fmt: skip
+
+
+def watcher_rows(store: Any, others: Mapping[str, WatcherOptions]) -> Iterator[dict[str, Any]]:
+    """Every watched file with its state, in the order of the paths; a feed without any file stands for itself.
+
+    `others` are watchers that are not stored, by their paths.
+    """
+    files = store.catalog.history.files()
+    rows = store.catalog.history.rows_of_latest()
+    checks = store.catalog.folders.all()
+    troubled = {path: check.reason for path, check in checks.items() if check.reason and os.path.isdir(path)}
+    members: dict[int, list[str]] = {}
+    for file in files.values():
+        if file.feed_id is not None:
+            members.setdefault(file.feed_id, []).append(file.path)
+    found: dict[str, WatcherOptions] = {}
+    troubles: dict[str, str] = {}
+    for watcher in store.catalog.watchers.all():
+        paths = members.get(watcher.id, []) if watcher.options.feed == "files" else []
+        trouble = _trouble(watcher, troubled) if watcher.options.feed is not None else None
+        if trouble:
+            troubles[watcher.csv_file] = trouble
+        found |= dict.fromkeys(paths if paths and not trouble else [*paths, watcher.csv_file], watcher.options)
+    for path, options in sorted({**others, **found}.items()):
+        file = (files.get(path) or files.get(identity(path))) if os.path.isabs(path) else None
+        state, reason = _state(path, file, options)
+        if path in troubles and state in ("ok", "waiting"):
+            state, reason = "unreadable", troubles[path]
+        scan = checks.get(os.path.dirname(file.source)) if file else None
+        yield {
+            "csv_file": path,
+            "name": options.name,
+            "interval": int(options.interval) if float(options.interval).is_integer() else options.interval,
+            "key": list(options.key),
+            "state": state,
+            "reason": reason,
+            "version": file.latest or None if file else None,
+            "rows": rows.get(file.path) if file else None,
+            "last_change": file.last_change if file else None,
+            "last_check": _later(file.last_check, scan.last_check if scan else None) if file else None,
+        }
+
+
+def relative(path: str) -> str:
+    """Why a path of the tutorial cannot be watched, and what mends it."""
+    return (
+        f"{path!r} is a relative path, as the tutorial stored it; in its folder run: "
+        f"csv_manager csv_watcher_delete {path} && csv_manager csv_watcher_add {path}"
+    )
+
+
+def _state(path: str, file: Any, options: WatcherOptions) -> tuple[str, str | None]:
+    """A watcher's state and reason now: as it was recorded, unless the file came or went since."""
+    if not os.path.isabs(path):
+        return "missing", relative(path)
+    if options.paused:
+        return "paused", "It is not looked at until csv_watcher_resume."
+    if options.feed is not None and (file is None or path != file.path or options.feed == "series"):
+        found = _state_of_feed(path, options)
+        is_known = file and (file.latest or file.state in ("unreadable", "failing"))
+        return (file.state, file.reason) if is_known and found[0] != "missing" else found
+    try:
+        exists = os.path.exists(file.source if file else path)
+    except OSError as error:
+        raise CsvManagerError(f"{path}: {error.strerror}.") from error
+    if not exists:
+        return "missing", f"{path}: no such file; it is watched again as soon as it is there."
+    if file is None or file.state == "missing":
+        return "waiting", "The next check reads it."
+    return file.state, file.reason
+
+
+def _trouble(watcher: Any, troubled: Mapping[str, str]) -> str | None:
+    """Why not everything in the folders of a feed can be watched, as of the last check."""
+    feed = Feed.of(watcher.csv_file, watcher.options)
+    mine = (path for path in troubled if path == feed.root or (feed.enters(path) and not os.path.islink(path)))
+    return next((troubled[path] for path in mine), None)
+
+
+def _state_of_feed(path: str, options: WatcherOptions) -> tuple[str, str | None]:
+    root = Feed.of(path, options).root
+    if not os.path.isdir(root):
+        return "missing", f"{root}: no such folder; it is watched as soon as it is there."
+    return "waiting", "No file of it is recorded yet; the next check reads what is there."
+
+
+def _later(first: dt.datetime | None, second: dt.datetime | None) -> dt.datetime | None:
+    return max((time for time in (first, second) if time is not None), default=None)

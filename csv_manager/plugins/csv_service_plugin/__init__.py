@@ -1,0 +1,1 @@
+"""csv_watch as a service that the system starts."""

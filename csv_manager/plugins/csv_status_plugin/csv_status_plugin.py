@@ -1,0 +1,108 @@
+"""How everything that is watched is: csv_status counts, csv_watcher_verify accounts."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+
+from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
+from csv_manager.patterns.csv_commands_pattern import each, format_option, path_argument
+from csv_manager.patterns.describe import short_path
+from csv_manager.patterns.output import one_line, to_json
+from csv_manager.patterns.watcher_states import watcher_rows
+
+_DRIFT_COLUMNS = ("csv_file", "drift", "version", "reason")
+_PROBLEM_COLUMNS = ("csv_file", "state", "reason", "command")
+#: What is all right: a file that waits is read by itself, and who pauses one knows it.
+_FINE = ("ok", "waiting", "paused")
+_COMMANDS = {
+    "missing": "csv_manager csv_watcher_delete {path}",
+    "held": "csv_manager csv_history_show {path}",
+    "unreadable": "ls -l {path}",
+    "failing": "csv_manager -v csv_watch --once {path}",
+}
+
+
+class CsvStatusPlugin(CsvCommandsPattern, CsvWatcherPattern):
+    """Tells whether all is well, with an exit code for monitoring."""
+
+    def activate(self) -> None:
+        """Register the commands."""
+        self.commands.register(
+            "csv_status",
+            "Say whether all is well: how many files are in which state, and each problem with the command that "
+            "mends it.\n\nThe exit code is 1 if there is a problem: a file that is missing, unreadable, held or "
+            "failing, or a service that ended without a word.\n\n\b\nExample:\n  csv_manager csv_status --format json",
+            self.csv_status,
+            params=[format_option()],
+        )
+        self.commands.register(
+            "csv_watcher_verify",
+            "Compare what the watched files hold with what is recorded of them.\n\nEvery file is read as a whole; one "
+            "that a running service is about to record is given the time. Files of watched folders that were never "
+            "recorded are found too. The exit code is 1 if anything differs. Without PATH, every watched file is "
+            "verified.\n\n\b\nExample:\n  csv_manager csv_watcher_verify exports",
+            self.csv_watcher_verify,
+            params=[path_argument(required=False), format_option()],
+        )
+
+    def csv_status(self, form: str = "table") -> int:
+        """Write the counts and the problems; the exit code: 1 if there is a problem."""
+        store = self.csv_watcher.store
+        others = {path: watcher.options for path, watcher in self.app.csv_watcher.get().items()}
+        states: Counter[str] = Counter()
+        problems: list[dict[str, Any]] = []
+        for row in watcher_rows(store, others):
+            states[row["state"]] += 1
+            if row["state"] not in _FINE:
+                command = _COMMANDS[row["state"]].format(path=shlex.quote(short_path(row["csv_file"])))
+                problems.append({**{name: row[name] for name in ("csv_file", "state", "reason")}, "command": command})
+        problems += self._dead_services()
+        alive = store.catalog.services.alive()
+        self._answer(states, problems, alive, form)
+        return 1 if problems else 0
+
+    def csv_watcher_verify(self, csv_file: str | Sequence[str] = (), form: str = "table") -> int:
+        """Write what drifted; the exit code: 1 if anything did."""
+        count, drifted = 0, []
+        with self.progress("Verifying") as done:
+            for drift in self.csv_watcher.verify(each(csv_file)):
+                count += 1
+                done(1)
+                if drift is not None:
+                    drifted.append({name: getattr(drift, name) for name in _DRIFT_COLUMNS})
+        self.answer(drifted, _DRIFT_COLUMNS, form)
+        right = count - len(drifted)
+        self.say(f"{right:,} of {count:,} file{'' if count == 1 else 's'} hold{'s' * (count == 1)} what is recorded.")
+        return 1 if drifted else 0
+
+    def _dead_services(self) -> Iterator[dict[str, Any]]:
+        """Services that did not stop as they should, unless another one has taken over."""
+        if self.csv_watcher.store.catalog.services.alive():
+            return
+        for service in self.csv_watcher.store.catalog.services.all():
+            if not service.alive:
+                last = f"{service.heartbeat.astimezone():%Y-%m-%d %H:%M:%S}"
+                reason = (
+                    f"The service on {service.host} (process {service.pid}) ended without a word; last seen {last}."
+                )
+                yield {"csv_file": None, "state": "dead", "reason": reason, "command": "csv_manager csv_watch"}
+
+    def _answer(self, states: Counter[str], problems: list[dict[str, Any]], alive: int, form: str) -> None:
+        if form == "csv":
+            self.answer(problems, _PROBLEM_COLUMNS, form)
+            return
+        if form in ("json", "jsonl"):
+            told = {"states": dict(sorted(states.items())), "services": alive, "problems": problems}
+            click.echo(to_json(told))
+            return
+        counts = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items())) or "no file is watched"
+        watching = f"{alive} service{'' if alive == 1 else 's'} watching" if alive else "nothing is watching now"
+        click.echo(f"{counts}; {watching}.")
+        for problem in problems:
+            what = short_path(problem["csv_file"]) if problem["csv_file"] else "service"
+            reason = one_line(problem["reason"] or "").removeprefix(f"{problem['csv_file']}: ")
+            click.echo(f"{what} is {problem['state']}: {reason}")
+            click.echo(f"    {problem['command']}")

@@ -1,0 +1,391 @@
+"""Drop folders: a series of files as the versions of one dataset, and what becomes of a file that is recorded."""
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Cli, Service
+
+    Start = Callable[..., "Service"]
+
+DAYS = ["id,v\n1,a\n", "id,v\n1,b\n", "id,v\n1,b\n2,c\n"]
+
+
+def dataset(cli: "Cli") -> list[tuple[str, str, tuple[int, int, int]]]:
+    """Cause, status and counts of every version of the series in `drop`, oldest first."""
+    return [
+        (told["cause"], told["status"], (told["inserted"], told["updated"], told["deleted"]))
+        for told in cli.versions("drop")
+    ]
+
+
+def test_the_files_of_a_series_are_the_versions_of_one_dataset_in_the_order_of_their_names(cli: "Cli") -> None:
+    for day in (2, 1):
+        cli.write(f"drop/day-{day}.csv", DAYS[day - 1])
+    told = cli("csv_watcher_add", "drop", "--feed", "series", "--key", "id")
+    assert [line.split(":")[0] for line in told.splitlines()] == [
+        "Added drop/day-1.csv",
+        "Added drop/day-2.csv",
+        "Added drop",
+    ]
+    cli.write("drop/day-3.csv", DAYS[2])
+    assert "drop  version 3  +1 ~0 -0" in cli("csv_watch", "--once")
+    assert dataset(cli) == [
+        ("file:day-1.csv", "ok", (1, 0, 0)),
+        ("file:day-2.csv", "ok", (0, 1, 0)),
+        ("file:day-3.csv", "ok", (1, 0, 0)),
+    ]
+    [row] = cli.json("csv_watcher_list")
+    assert (row["csv_file"], row["state"], row["version"], row["rows"]) == (
+        os.path.realpath(cli.folder / "drop"),
+        "ok",
+        3,
+        2,
+    )
+    assert cli.export("drop", 1) == DAYS[0].encode()
+    assert cli("csv_watch", "--once") == ""
+
+
+def test_a_service_takes_a_series_in_the_order_of_the_names_however_they_come(cli: "Cli", service: "Start") -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--feed", "series", "--settle", "0.5", "-i", "0.2")
+    with service() as running:
+        for day in range(9, 1, -1):
+            cli.write(f"drop/day-{day}.csv", f"id,v\n{day},x\n")
+        running.wait_told("version 9 ")
+        assert running.stop() == 0
+    assert [cause for cause, _, _ in dataset(cli)] == [f"file:day-{day}.csv" for day in range(1, 10)]
+
+
+def test_a_check_takes_what_came_since_in_the_order_of_the_names(cli: "Cli") -> None:
+    cli.write("drop/day-10.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--feed", "series", "--recursive")
+    days = [f"day-{day}.csv" for day in (19, 12, 17, 11, 16, 13, 18, 14)] + ["day-15/b.csv", "day-15/a.csv"]
+    for day in days:
+        cli.write(f"drop/{day}", f"id,v\n{day},x\n")
+    cli("csv_watch", "--once")
+    assert [cause for cause, _, _ in dataset(cli)] == [f"file:{day}" for day in ["day-10.csv", *sorted(days)]]
+
+
+def test_a_file_that_comes_late_is_kept_and_held_and_the_dataset_stays_at_the_newest(cli: "Cli") -> None:
+    for day in (1, 3):
+        cli.write(f"drop/day-{day}.csv", DAYS[day - 1])
+    cli("csv_watcher_add", "drop", "--feed", "series")
+    cli.write("drop/day-2.csv", DAYS[1])
+    told = cli("csv_watch", "--once", code=1)
+    assert "held: " in told
+    assert "comes after day-3.csv" in told
+    assert [status for _, status, _ in dataset(cli)] == ["ok", "ok", "held"]
+    assert cli.export("drop", 3) == DAYS[1].encode()
+    assert cli.export("drop", "head") == DAYS[2].encode()
+    cli.write("drop/day-4.csv", "id,v\n1,z\n2,c\n")
+    cli("csv_watch", "--once")
+    assert dataset(cli)[-1] == ("file:day-4.csv", "ok", (1, 0, 1))
+
+
+def test_a_file_of_a_series_that_is_corrected_is_the_next_version_only_if_it_is_the_newest(cli: "Cli") -> None:
+    for day in (1, 2):
+        cli.write(f"drop/day-{day}.csv", DAYS[day - 1])
+    cli("csv_watcher_add", "drop", "--feed", "series")
+    cli.write("drop/day-2.csv", "id,v\n1,B\n")
+    cli("csv_watch", "--once")
+    cli.write("drop/day-1.csv", DAYS[0])  # the same again
+    cli("csv_watch", "--once")
+    cli.write("drop/day-1.csv", "id,v\n1,A\n")
+    cli("csv_watch", "--once", code=1)
+    told = [("file:day-1.csv", "ok"), ("file:day-2.csv", "ok"), ("file:day-2.csv", "ok"), ("file:day-1.csv", "held")]
+    assert [(cause, status) for cause, status, _ in dataset(cli)] == told
+
+
+def test_a_bad_file_of_a_series_is_held_and_the_next_one_is_compared_with_the_last_good_one(cli: "Cli") -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--feed", "series", "--key", "id")
+    cli.write("drop/day-2.csv", "x,v\n1,b\n")
+    cli("csv_watch", "--once", code=1)
+    cli.write("drop/day-3.csv", DAYS[2])
+    cli("csv_watch", "--once")
+    assert [(status, counts) for _, status, counts in dataset(cli)] == [
+        ("ok", (1, 0, 0)),
+        ("held", (0, 0, 0)),
+        ("ok", (1, 1, 0)),
+    ]
+
+
+def test_a_file_of_a_series_that_goes_is_not_missed(cli: "Cli") -> None:
+    for day in (1, 2):
+        cli.write(f"drop/day-{day}.csv", DAYS[day - 1])
+    cli("csv_watcher_add", "drop", "--feed", "series")
+    (cli.folder / "drop" / "day-1.csv").unlink()
+    assert cli("csv_watch", "--once") == ""
+    assert cli.json("csv_watcher_list")[0]["state"] == "ok"
+    assert cli("csv_status") == "1 ok; nothing is watching now.\n"
+
+
+def test_a_series_may_be_of_compressed_files_and_of_a_glob(cli: "Cli") -> None:
+    import gzip
+
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli.write("drop/other.csv", "no,table\n")
+    cli("csv_watcher_add", "drop/day-*", "--feed", "series", "--name", "days", "--key", "id")
+    cli.write("drop/day-2.csv.gz", gzip.compress(DAYS[1].encode()))
+    cli("csv_watch", "--once")
+    assert cli.counts("days") == [(1, 0, 0), (0, 1, 0)]
+
+
+def test_verify_knows_the_files_of_a_series(cli: "Cli") -> None:
+    for day in (1, 2):
+        cli.write(f"drop/day-{day}.csv", DAYS[day - 1])
+    cli("csv_watcher_add", "drop", "--feed", "series")
+    assert cli.json("csv_watcher_verify") == []
+    cli.write("drop/day-1.csv", DAYS[2])
+    cli.write("drop/day-3.csv", DAYS[2])
+    done = cli.run("csv_watcher_verify", "drop", "--format", "jsonl")
+    assert done.returncode == 1
+    assert [line.split(b'"')[7] for line in done.stdout.splitlines()] == [b"changed", b"unrecorded"]
+
+
+@pytest.mark.parametrize("feed", ["files", "series"])
+def test_a_recorded_file_is_deleted_if_that_is_asked_for(cli: "Cli", service: "Start", feed: str) -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--feed", feed, "--done", "delete")
+    with service() as running:
+        cli.write("drop/day-2.csv", DAYS[1])
+        running.wait(lambda: not os.listdir(cli.folder / "drop"), "the empty folder")
+        cli.write("drop/day-2.csv", DAYS[2])
+        running.wait_told("version 2 " if feed == "files" else "version 3 ")
+        running.wait(lambda: not os.listdir(cli.folder / "drop"), "the empty folder")
+        assert running.stop() == 0
+        assert not any("missing" in line for line in running.said)
+    histories = ["drop"] if feed == "series" else ["drop/day-1.csv", "drop/day-2.csv"]
+    assert sum(len(cli.versions(path)) for path in histories) == 3
+    assert '"problems": []' in cli("csv_status", "--format", "json")
+
+
+def test_a_recorded_file_is_moved_if_that_is_asked_for_and_no_file_is_replaced(cli: "Cli") -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--recursive", "--done", "move:drop/done")
+    for content in DAYS:
+        cli.write("drop/day-1.csv", content)
+        cli("csv_watch", "--once")
+    assert os.listdir(cli.folder / "drop") == ["done"]
+    moved = {
+        name: (cli.folder / "drop" / "done" / name).read_text() for name in os.listdir(cli.folder / "drop" / "done")
+    }
+    assert moved == {"day-1.csv": DAYS[0], "day-1-2.csv": DAYS[1], "day-1-3.csv": DAYS[2]}
+    assert len(cli.versions("drop/day-1.csv")) == 3
+
+
+def test_a_file_that_was_written_to_while_nothing_watched_is_recorded_before_it_is_deleted(cli: "Cli") -> None:
+    path = cli.write("drop/day-1.csv", DAYS[0])
+    os.utime(path, (1, 1))
+    cli("csv_watcher_add", "drop", "--done", "delete", "--key", "id")
+    cli.write("drop/day-1.csv", DAYS[1])
+    os.utime(path, (1, 1))  # of the same size and time
+    cli("csv_watch", "--once")
+    assert os.listdir(cli.folder / "drop") == []
+    assert cli.counts("drop/day-1.csv") == [(1, 0, 0), (0, 1, 0)]
+
+
+def test_a_held_file_of_a_series_stays_whatever_is_restarted(cli: "Cli") -> None:
+    cli.write("drop/day-2.csv", DAYS[1])
+    cli("csv_watcher_add", "drop", "--feed", "series", "--done", "delete")
+    cli("csv_watch", "--once")
+    cli.write("drop/day-1.csv", DAYS[0])
+    for _ in range(2):
+        cli("csv_watch", "--once", code=1)
+    assert os.listdir(cli.folder / "drop") == ["day-1.csv"]
+
+
+def test_a_stray_file_stops_no_series(cli: "Cli") -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--feed", "series", "--key", "id")
+    cli.write("drop/zzz.csv", "id,v\n1,a\n1,b\n")
+    cli("csv_watch", "--once", code=1)
+    cli.write("drop/day-2.csv", DAYS[1])
+    cli("csv_watch", "--once")
+    cli.write("drop/zz.csv", "id,v\n9,z\n")
+    cli("csv_watch", "--once")
+    cli.write("drop/day-3.csv", DAYS[2])
+    assert "--exclude zz.csv leaves it out" in cli("csv_watch", "--once", code=1)
+    cli("csv_watcher_set", "drop", "--exclude", "zz*")
+    cli.write("drop/day-4.csv", DAYS[2])
+    cli("csv_watch", "--once")
+    assert [status for _, status, _ in dataset(cli)] == ["ok", "held", "ok", "ok", "held", "ok"]
+
+
+def test_a_held_file_stays(cli: "Cli") -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--key", "id", "--done", "delete")
+    cli.write("drop/day-2.csv", "x\n1\n")
+    cli("csv_watch", "--once", code=1)
+    assert os.listdir(cli.folder / "drop") == ["day-2.csv"]
+
+
+def test_a_file_stays_until_every_receiver_was_told(cli: "Cli") -> None:
+    plugin = cli.folder / "failing.py"
+    plugin.write_text(
+        "from csv_manager.patterns import CsvWatcherPattern\n"
+        "class Failing(CsvWatcherPattern):\n"
+        "    def activate(self):\n"
+        "        self.csv_watcher.on_change(self.tell, name='failing', replay=True)\n"
+        "    def tell(self, change):\n"
+        "        import os\n"
+        f"        if not os.path.exists({str(cli.folder / 'open')!r}): raise ValueError('closed')\n"
+    )
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--done", "delete")
+    cli("--plugin", plugin, "csv_watch", "--once", code=1)
+    assert os.listdir(cli.folder / "drop") == ["day-1.csv"]
+    cli.write("open", "")
+    cli("--plugin", plugin, "csv_watch", "--once")
+    assert os.listdir(cli.folder / "drop") == []
+
+
+def test_a_file_that_cannot_be_moved_is_told_and_stays(cli: "Cli") -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--done", "move:done")
+    cli.write("done", "a file, no folder\n")
+    assert "it is recorded, but cannot be moved" in cli.notes("csv_watch", "--once", code=1)
+    assert os.listdir(cli.folder / "drop") == ["day-1.csv"]
+    (cli.folder / "done").unlink()
+    cli("csv_watch", "--once")
+    assert os.listdir(cli.folder / "done") == ["day-1.csv"]
+    assert len(cli.versions("drop/day-1.csv")) == 1
+
+
+@pytest.mark.parametrize("option", [("--done", "burn"), ("--done", "move:"), ("--feed", "serious")])
+def test_a_word_that_means_nothing_is_refused(cli: "Cli", option: tuple[str, str]) -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    assert option[0] in cli.refused("csv_watcher_add", "drop", *option)
+
+
+@pytest.mark.parametrize("option", [("--done", "delete"), ("--recursive",), ("--exclude", "x"), ("--feed", "series")])
+def test_what_is_for_folders_is_refused_for_a_file(cli: "Cli", option: tuple[str, ...]) -> None:
+    cli.write("a.csv", DAYS[0])
+    assert f"a.csv is one file; {option[0]} is for folders and globs." in cli.refused(
+        "csv_watcher_add", "a.csv", *option
+    )
+    cli("csv_watcher_add", "a.csv")
+    said = "watched as one file" if option[0] == "--feed" else "for folders and globs"
+    assert said in cli.refused("csv_watcher_set", "a.csv", *option)
+
+
+def test_once_does_not_wait_for_the_files_of_a_series_that_follow_an_unreadable_one(cli: "Cli") -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--feed", "series", "--key", "id")
+    os.mkfifo(cli.folder / "drop" / "day-2.csv")
+    cli.write("drop/day-3.csv", DAYS[2])
+    done = cli.run("csv_watch", "--once")
+    assert done.returncode == 1
+    assert b"drop is unreadable (" in done.stderr
+    assert b"day-2.csv: this is a named pipe" in done.stderr
+    assert len(dataset(cli)) == 1
+    (cli.folder / "drop" / "day-2.csv").unlink()
+    assert "version 2" in cli("csv_watch", "--once")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing tells that a file is open")
+@pytest.mark.parametrize("done", ["delete", "move:done"])
+def test_a_file_that_is_open_for_writing_stays_until_it_is_closed(cli: "Cli", service: "Start", done: str) -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--done", done, "--key", "id")
+    path = cli.folder / "drop" / "day-2.csv"
+    with service() as running:
+        with path.open("w") as file:
+            file.write("id,v\n1,a\n")
+            file.flush()
+            running.wait_told("day-2.csv", "version 1 ")
+            running.wait(lambda: not (cli.folder / "drop" / "day-1.csv").exists(), "that the other file is gone")
+            assert path.exists()
+            file.write("2,b\n")
+        running.wait_told("day-2.csv", "version 2 ")
+        running.wait(lambda: not path.exists(), "that the file is gone")
+        assert running.stop() == 0
+    assert cli.counts("drop/day-2.csv") == [(1, 0, 0), (1, 0, 0)]
+
+
+def test_nothing_of_a_series_is_taken_that_follows_what_cannot_be_read(cli: "Cli") -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--feed", "series", "-r")
+    os.mkfifo(cli.folder / "drop" / "day-6.csv")
+    for day in (2, 3, 4, 5, 7, 8):
+        cli.write(f"drop/day-{day}.csv", f"id,v\n{day},a\n")
+    done = cli.run("csv_watch", "--once")
+    assert done.returncode == 1
+    assert b"drop is unreadable (" in done.stderr
+    assert [told["cause"] for told in cli.versions("drop")] == [f"file:day-{day}.csv" for day in range(1, 6)]
+    assert cli.json("csv_watcher_list")[0]["state"] == "unreadable"
+    assert cli.run("csv_status").returncode == 1
+    (cli.folder / "drop" / "day-6.csv").unlink()
+    cli("csv_watch", "--once")
+    assert [status for _, status, _ in dataset(cli)] == ["ok"] * 7
+    assert cli.json("csv_watcher_list")[0]["state"] == "ok"
+
+
+def test_a_series_waits_for_a_folder_that_cannot_be_read(cli: "Cli") -> None:
+    for day in (1, 2):
+        cli.write(f"drop/0{day}/x.csv", DAYS[day - 1])
+    cli("csv_watcher_add", "drop", "--feed", "series", "-r", "--key", "id")
+    cli.write("drop/03/x.csv", DAYS[2])
+    cli.write("drop/04/x.csv", DAYS[1])
+    (cli.folder / "drop" / "03").chmod(0)
+    with cli.within_rights():
+        assert cli.run("csv_watch", "--once").returncode == 1
+        assert len(dataset(cli)) == 2
+    (cli.folder / "drop" / "03").chmod(0o755)
+    cli("csv_watch", "--once")
+    assert [cause for cause, _, _ in dataset(cli)] == [f"file:0{day}/x.csv" for day in (1, 2, 3, 4)]
+
+
+def test_a_series_is_not_begun_with_what_cannot_be_read(cli: "Cli") -> None:
+    cli.write("drop/day-2.csv", DAYS[1])
+    os.mkfifo(cli.folder / "drop" / "day-1.csv")
+    assert "day-1.csv: this is a named pipe" in cli.refused("csv_watcher_add", "drop", "--feed", "series")
+    assert cli.json("csv_watcher_list") == []
+
+
+@pytest.mark.parametrize("feed", ["files", "series"])
+def test_a_file_that_cannot_be_moved_is_failing_until_it_can(cli: "Cli", service: "Start", feed: str) -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    blocker = cli.write("file", "no folder")
+    cli("csv_watcher_add", "drop", "--feed", feed, "--done", "move:file/done")
+    done = cli.run("csv_watch", "--once")
+    assert done.returncode == 1
+    assert b"is failing (" in done.stderr
+    assert b"cannot be moved to " in done.stderr
+    with service() as running:
+        running.wait_said("is failing")
+        cli.write("drop/day-2.csv", DAYS[1])
+        running.wait_told("day-2.csv" if feed == "files" else "version 2 ")
+        assert "failing" in {row["state"] for row in cli.json("csv_watcher_list")}
+        blocker.unlink()
+        running.wait(lambda: not os.listdir(cli.folder / "drop"), "the empty folder")
+        running.wait_said("is ok")
+        assert running.stop() == 0
+    assert '"problems": []' in cli("csv_status", "--format", "json")
+    assert sorted(os.listdir(cli.folder / "file" / "done")) == ["day-1.csv", "day-2.csv"]
+
+
+def test_files_cannot_be_moved_to_where_they_are_or_onto_a_file(cli: "Cli") -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli.write("file.txt", "no folder")
+    (cli.folder / "link").symlink_to("drop")
+    for target, words in (
+        ("drop", "is where the files are"),
+        ("link", "is where the files are"),
+        ("file.txt", "no folder"),
+    ):
+        for paths in ("drop", "drop/*.csv"):
+            assert words in cli.refused("csv_watcher_add", paths, "--done", f"move:{target}")
+    assert cli.json("csv_watcher_list") == []
+    cli("csv_watcher_add", "drop", "--done", "move:done")
+    assert "is where the files are" in cli.refused("csv_watcher_set", "drop", "--done", "move:drop")
+    assert "drop/day-1.csv is one file; --done is for" in cli.refused(
+        "csv_watcher_set", "drop/day-1.csv", "--done", "delete"
+    )
+    assert len(cli.json("csv_watcher_list")) == 1

@@ -1,0 +1,147 @@
+"""csv_status and csv_watcher_verify: whether all is well, and what is not."""
+
+import json
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Cli, Service
+
+    Start = Callable[..., "Service"]
+
+ONE = "id,v\n1,a\n"
+
+
+def status(cli: "Cli", code: int = 0) -> Any:
+    return json.loads(cli("csv_status", "--format", "json", code=code))
+
+
+def drifts(cli: "Cli", *paths: str, code: int = 0) -> dict[str, str]:
+    told = json.loads(cli("csv_watcher_verify", *paths, "--format", "json", code=code))
+    return {os.path.relpath(row["csv_file"], os.path.realpath(cli.folder)): row["drift"] for row in told}
+
+
+def test_with_nothing_to_watch_all_is_well(cli: "Cli") -> None:
+    assert cli("csv_status") == "no file is watched; nothing is watching now.\n"
+    assert status(cli) == {"states": {}, "services": 0, "problems": []}
+    assert drifts(cli) == {}
+
+
+def test_the_states_are_counted_and_each_problem_comes_with_the_command_that_mends_it(cli: "Cli") -> None:
+    for name in ("ok.csv", "gone.csv", "held.csv", "rest.csv"):
+        cli.write(name, ONE)
+    cli("csv_watcher_add", "ok.csv", "gone.csv", "held.csv", "rest.csv", "--key", "id")
+    cli("csv_watcher_pause", "rest.csv")
+    (cli.folder / "gone.csv").unlink()
+    cli.write("held.csv", "x\n1\n")
+    cli("csv_watch", "--once", code=1)
+    told = status(cli, code=1)
+    assert told["states"] == {"held": 1, "missing": 1, "ok": 1, "paused": 1}
+    problems = {os.path.basename(problem["csv_file"]): problem for problem in told["problems"]}
+    assert sorted(problems) == ["gone.csv", "held.csv"]
+    assert problems["gone.csv"]["command"] == "csv_manager csv_watcher_delete gone.csv"
+    assert "key column 'id' is not in the header" in problems["held.csv"]["reason"]
+    assert cli("csv_history_show", "held.csv") == cli(*problems["held.csv"]["command"].split()[1:])
+    lines = cli("csv_status", code=1).splitlines()
+    assert lines[0] == "1 held, 1 missing, 1 ok, 1 paused; nothing is watching now."
+    assert "    csv_manager csv_watcher_delete gone.csv" in lines
+    cli.write("gone.csv", ONE)
+    cli.write("held.csv", ONE)
+    cli("csv_watch", "--once")
+    assert status(cli)["problems"] == []
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_the_problems_are_told_in_every_format(cli: "Cli", form: str) -> None:
+    cli.write("gone.csv", ONE)
+    cli("csv_watcher_add", "gone.csv")
+    (cli.folder / "gone.csv").unlink()
+    lines = cli("csv_status", "--format", form, code=1).splitlines()
+    assert ("csv_file,state,reason,command" in lines) == (form == "csv")
+    assert "gone.csv" in lines[-1]
+
+
+def test_a_service_that_ended_without_a_word_is_a_problem_until_another_watches(cli: "Cli", service: "Start") -> None:
+    cli.write("a.csv", ONE)
+    cli("csv_watcher_add", "a.csv")
+    with service() as running:
+        assert status(cli)["services"] == 1
+        running.process.send_signal(signal.SIGKILL)
+        running.process.wait()
+        [problem] = status(cli, code=1)["problems"]
+        assert (problem["state"], problem["command"]) == ("dead", "csv_manager csv_watch")
+    with service() as running:
+        assert status(cli)["problems"] == []
+        assert running.stop() == 0
+    assert status(cli)["services"] == 0
+
+
+def test_what_differs_from_what_is_recorded_is_named(cli: "Cli") -> None:
+    for name in ("same.csv", "changed.csv", "gone.csv", "in/a.csv"):
+        cli.write(name, ONE)
+    cli("csv_watcher_add", "same.csv", "changed.csv", "gone.csv", "in")
+    assert drifts(cli) == {}
+    assert "4 of 4 files hold what is recorded." in cli.notes("csv_watcher_verify")
+    stat = os.stat(cli.folder / "changed.csv")
+    cli.write("changed.csv", ONE.replace("a", "b"))
+    os.utime(cli.folder / "changed.csv", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    (cli.folder / "gone.csv").unlink()
+    cli.write("in/new.csv", ONE)
+    assert drifts(cli, code=1) == {"changed.csv": "changed", "gone.csv": "missing", "in/new.csv": "unrecorded"}
+    assert drifts(cli, "in", code=1) == {"in/new.csv": "unrecorded"}
+    assert drifts(cli, "same.csv", "in/a.csv") == {}
+    cli("csv_watch", "--once")
+    assert drifts(cli, code=1) == {"gone.csv": "missing"}
+
+
+def test_what_cannot_be_read_is_named(cli: "Cli") -> None:
+    path = cli.write("a.csv", ONE)
+    cli("csv_watcher_add", "a.csv")
+    path.chmod(0)
+    with cli.within_rights():
+        assert drifts(cli, code=1) == {"a.csv": "unreadable"}
+
+
+def test_what_a_running_service_is_about_to_record_is_no_drift(cli: "Cli", service: "Start") -> None:
+    cli.write("a.csv", ONE)
+    cli("csv_watcher_add", "a.csv", "--settle", "2")
+    with service() as running:
+        cli.write("a.csv", "id,v\n1,b\n")
+        assert drifts(cli) == {}
+        running.wait_told("a.csv", "version 2 ")
+        assert running.stop() == 0
+
+
+def test_a_path_that_is_not_watched_is_refused(cli: "Cli") -> None:
+    cli.write("a.csv", ONE)
+    cli("csv_watcher_add", "a.csv")
+    assert "none.csv is not watched" in cli.refused("csv_watcher_verify", "none.csv")
+
+
+def test_a_held_file_is_held_still_after_its_folder_was_away(cli: "Cli") -> None:
+    cli.write("in/a.csv", "id,v\n1,a\n")
+    cli("csv_watcher_add", "in", "--key", "id")
+    cli.write("in/a.csv", "id,v\n1,a\n1,b\n")
+    assert cli.run("csv_watch", "--once").returncode == 1
+    (cli.folder / "in").rename(cli.folder / "away")
+    cli("csv_watch", "--once")
+    (cli.folder / "away").rename(cli.folder / "in")
+    done = cli.run("csv_watch", "--once")
+    assert done.returncode == 1
+    assert cli.json("csv_watcher_list")[0]["state"] == "held"
+    assert cli.run("csv_status").returncode == 1
+
+
+def test_a_held_file_without_a_stored_watcher_is_told_at_every_check(cli: "Cli") -> None:
+    cli.write("in/a.csv", "id,v\n1,a\n")
+    cli("csv_watch", "--once", "in")
+    cli.write("in/a.csv", b"PK\x03\x04 no table")
+    for _ in range(2):
+        done = cli.run("csv_watch", "--once", "in")
+        assert done.returncode == 1
+        assert b"held" in done.stdout + done.stderr
