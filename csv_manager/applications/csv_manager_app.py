@@ -191,18 +191,19 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
 
 
 def _log_to_stderr(verbose: int) -> None:
+    """Log to stderr; of an embedding program that logs already nothing is changed."""
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
-    form = "%(asctime)s %(levelname)s %(name)s: %(message)s" if verbose else "%(levelname)s: %(message)s"
-    logging.basicConfig(stream=sys.stderr, level=level, format=form)
-    if not verbose:
-        # A traceback is for -v; one line says what failed.
-        for handler in logging.getLogger().handlers:
-            handler.addFilter(_without_traceback)
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s") if verbose else _OneLine()
+    )
+    logging.basicConfig(level=level, handlers=[handler])
 
 
-def _without_traceback(record: logging.LogRecord) -> bool:
-    if record.exc_info and record.exc_info[1] is not None:
-        record.msg = f"{record.getMessage()} {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
-        record.args = ()
-        record.exc_info = None
-    return True
+class _OneLine(logging.Formatter):
+    """What failed, in one line: a traceback is for -v."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[1] if record.exc_info else None
+        told = f" {type(error).__name__}: {error}" if error is not None else ""
+        return f"{record.levelname}: {record.getMessage()}{told}"

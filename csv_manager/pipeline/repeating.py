@@ -61,5 +61,8 @@ class Repeating:
             self._failing.pop(function, None)
         except Exception as error:
             if self._failing.get(function) != str(error) and not self._stopping:
-                log.warning("%s It is tried again.", error, exc_info=not isinstance(error, CsvManagerError))
+                if isinstance(error, CsvManagerError):
+                    log.warning("%s It is tried again.", error)
+                else:
+                    log.warning("What %s does failed; it is tried again.", self._name, exc_info=True)
             self._failing[function] = str(error)

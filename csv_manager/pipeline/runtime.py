@@ -139,8 +139,10 @@ class Runtime:
         for end in (self._flush_all, self._end):
             try:
                 end()
-            except Exception as error:  # the other is to be done all the same
-                log.warning("%s", error, exc_info=not isinstance(error, CsvManagerError))
+            except CsvManagerError as error:  # the other is to be done all the same
+                log.warning("%s", error)
+            except Exception:
+                log.exception("Watching did not end as it should; the next start makes up for it.")
 
     def _flush_all(self) -> None:
         self._flush(force=True)

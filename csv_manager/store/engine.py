@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from csv_manager.core.errors import ConfigurationError, StoreError
 _BUSY_SECONDS = 10
 #: The longest that a thread waits for another one of its process that writes.
 _TURN_SECONDS = 10
+#: Between two attempts to switch a new database to its write-ahead log.
+_SWITCH_SECONDS = 0.01
 _WRITES = "csv_manager_writes"
 #: The options of an engine under which a lock stands that its threads hold while they use it, or write with it.
 _USE_LOCK, _WRITE_LOCK = "csv_manager_lock", "csv_manager_write_lock"
@@ -82,8 +86,8 @@ def _set_up_sqlite(engine: Engine, *, logged: bool, snapshots: bool) -> None:
         if snapshots:
             connection.isolation_level = None
         cursor = connection.cursor()
-        if logged and cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            cursor.execute("PRAGMA journal_mode = WAL")
+        if logged:
+            _write_ahead(cursor)
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.close()
@@ -97,6 +101,18 @@ def _set_up_sqlite(engine: Engine, *, logged: bool, snapshots: bool) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:  # which does nothing yet, and cannot fail
             connection.connection.cursor().execute("BEGIN")
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Switch a database to its write-ahead log; where another process uses it just now, SQLite itself does not wait."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(_SWITCH_SECONDS)
 
 
 @contextlib.contextmanager

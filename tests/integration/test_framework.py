@@ -1,5 +1,6 @@
 """groundwork on our objects: databases, commands, threads, signals, plugins, errors, shutdown, start-up."""
 
+import logging
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import click
 import pytest
 
 from csv_manager.applications import CSV_MANAGER_APP
+from csv_manager.applications.csv_manager_app import main
 from csv_manager.core.errors import CsvManagerError, PluginError
 from csv_manager.framework import app as framework
 from csv_manager.framework import settings as layered
@@ -260,6 +262,12 @@ HEAVY = {
 
 def test_importing_groundwork_leaves_no_stand_in_and_loads_nothing_heavy() -> None:
     assert not loaded_by("import csv_manager.framework") & (HEAVY | {"future"})
+
+
+def test_of_a_program_that_logs_already_nothing_is_changed(caplog: pytest.LogCaptureFixture) -> None:
+    assert main(["--version"]) == 0
+    logging.getLogger("mine").error("It failed.", exc_info=OSError(28, "No space left on device"))
+    assert [record.exc_info is not None for record in caplog.records] == [True]
 
 
 def test_help_loads_nothing_heavy(home: Path) -> None:

@@ -20,7 +20,7 @@ from csv_manager.core.errors import LostRaceError, StoreError, WatcherExistsErro
 from csv_manager.core.model import ColumnChange, CsvFormat, RowChange, Signature, WatcherOptions
 from csv_manager.store import schema
 from csv_manager.store.catalog import Catalog
-from csv_manager.store.engine import reading, writing
+from csv_manager.store.engine import make_engine, reading, writing
 from csv_manager.store.history import NewVersion
 
 SIGNATURE = Signature(1, 2, 3, 4, 5)
@@ -35,6 +35,25 @@ def path(tmp_path: Path) -> Path:
 def catalog(path: Path) -> Iterator[Catalog]:
     with contextlib.closing(Catalog(f"sqlite:///{path}")) as opened:
         yield opened
+
+
+def test_a_store_is_opened_while_another_process_makes_it(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("CREATE TABLE mine (a)")
+        other.execute("BEGIN IMMEDIATE")
+        opened = make_engine(f"sqlite:///{path}")
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+
+            def open_it() -> Any:
+                with reading(opened) as connection:
+                    return connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+
+            mode = pool.submit(open_it)
+            with pytest.raises(TimeoutError):
+                mode.result(timeout=0.3)
+            other.execute("COMMIT")
+            assert mode.result(timeout=60) == "wal"
+        opened.dispose()
 
 
 def version(sha256: str = "a" * 64, **values: Any) -> NewVersion:
