@@ -165,6 +165,17 @@ class Origin:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What a check of a file found, where it recorded no version; the signature only if the content was read."""
+
+    path: str
+    state: str
+    reason: str | None = None
+    signature: Signature | None = None
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class WatcherOptions:
     """Everything that a watcher is told; times are in seconds.
 

@@ -129,7 +129,7 @@ class CsvWatcherPlugin:
 
     def wait_at_rest(self, timeout: float | None = None) -> bool:
         """Wait until every file was looked at and what was new in it recorded; False after `timeout` seconds."""
-        return self._app.runtime.service.wait_at_rest(timeout)
+        return self._app.runtime.wait_at_rest(timeout)
 
     def count_at_rest(self) -> int:
         """How many files were looked at, with what was new in them recorded."""

@@ -22,14 +22,7 @@ from csv_manager.core.errors import (
 from csv_manager.core.feeds import Feed
 from csv_manager.core.files import copy, writing_to
 from csv_manager.core.keys import check_key
-from csv_manager.core.model import (
-    ColumnChange,
-    Member,
-    Origin,
-    Signature,
-    Version,
-    WatcherOptions,
-)
+from csv_manager.core.model import ColumnChange, Member, Origin, Seen, Signature, Version, WatcherOptions
 from csv_manager.core.paths import os_reason, stat_regular
 from csv_manager.core.plain import PlainStream
 from csv_manager.core.ranges import Window
@@ -223,9 +216,7 @@ class Recorder:
             if arrival.store_watcher:
                 raise
             if known and arrival.member is None:
-                self._history.observe(
-                    path, state="held", reason=str(error), signature=snapshot.signature, origin=arrival.origin
-                )
+                self._see(arrival, "held", str(error))
                 return Outcome(path=path, number=None, status="held", signature=snapshot.signature)
             new = held(error, options, snapshot, head, arrival.cause)
             self._archive.keep(snapshot)
@@ -273,8 +264,13 @@ class Recorder:
             check_names(table)
             self._history.add_watcher(path, options, snapshot.signature, reread(head, table), arrival.origin)
         else:
-            self._history.observe(path, state="ok", signature=snapshot.signature, origin=arrival.origin)
+            self._see(arrival, "ok")
         return Outcome(path=path, number=None, status="ok", signature=snapshot.signature)
+
+    def _see(self, arrival: Arrival, state: str, reason: str | None = None) -> None:
+        """Note that a file was read, and what came of it without a version."""
+        signature, origin = arrival.snapshot.signature, arrival.origin
+        self._history.observe([Seen(path=arrival.path, state=state, reason=reason, signature=signature, origin=origin)])
 
     def _keep(self, table: Table, options: WatcherOptions, snapshot: Snapshot, compared: "_Compared") -> None:
         """Make a content safe, and what helps to compare the next one with it."""

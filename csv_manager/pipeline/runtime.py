@@ -1,5 +1,6 @@
 """Watching, recording and telling, put together: what runs while files are watched."""
 
+import contextlib
 import logging
 import os
 import time
@@ -8,12 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from csv_manager.core import clock
-from csv_manager.core.errors import (
-    CsvManagerError,
-    PathNotFoundError,
-    TornReadError,
-    UnreadableError,
-)
+from csv_manager.core.errors import CsvManagerError, PathNotFoundError, StoreError, TornReadError, UnreadableError
 from csv_manager.core.model import Origin, Signature, WatcherOptions
 from csv_manager.core.paths import os_reason, stat_regular
 from csv_manager.pipeline.consuming import Consumer, Done, consume, is_open_for_writing, left_aside, recover
@@ -62,17 +58,19 @@ class Runtime:
         self._on_state = on_state
         self._watched = Watched(opened, defaults)
         self._consumer = Consumer()
-        self._states = States(opened, self._watched, on_state)
         self._last_beat = clock.now()
         self._next_flush = 0.0
         self._last_prune: dt.datetime | None = None
         self._id = uuid.uuid4().hex
         #: Also until it starts.
         self._stopping = True
-        self._keeper = Repeating("csv_manager-keeper", lambda: (*self.ticks, self._beat, self._flush))
-        self._teller = Repeating(
-            "csv_manager-teller", lambda: (*self.tellings, self.deliver, self.consume, self._prune)
+        self._keeper = Repeating(
+            "csv_manager-keeper", lambda: (*self.ticks, self._beat, self._flush, self._keep_states)
         )
+        self._teller = Repeating(
+            "csv_manager-teller", lambda: (self._states.tell, *self.tellings, self.deliver, self.consume, self._prune)
+        )
+        self._states = States(opened, self._watched, self._keeper.ring, on_state)
         self.delivery = Delivery()
         self.ticks: list[Callable[[], object]] = []
         self.tellings: list[Callable[[], object]] = []
@@ -136,7 +134,7 @@ class Runtime:
         self.service.stop()
         self._keeper.stop()
         self._teller.stop()
-        for end in (self._flush_all, self._end):
+        for end in (self._end, self._states.tell):
             try:
                 end()
             except CsvManagerError as error:  # the other is to be done all the same
@@ -144,11 +142,22 @@ class Runtime:
             except Exception:
                 log.exception("Watching did not end as it should; the next start makes up for it.")
 
-    def _flush_all(self) -> None:
-        self._flush(force=True)
-
     def _end(self) -> None:
+        self._states.store()
+        self._flush(force=True)
         self._opened().catalog.services.end(self._id)
+
+    def wait_at_rest(self, timeout: float | None = None) -> bool:
+        """Wait until every file was looked at, and what was found is stored; False after `timeout` seconds."""
+        at_rest = self.service.wait_at_rest(timeout)
+        if at_rest:
+            with contextlib.suppress(StoreError):  # which the keeper tells
+                self._states.store()
+        return at_rest
+
+    def _keep_states(self) -> None:
+        if self._states.store():
+            self._teller.ring()
 
     def record(
         self,
@@ -322,14 +331,9 @@ class Runtime:
             with self._opened().locks.hold(place):
                 recover(place, folder, self._recorded_of(place, watch_id))
         except OSError as error:
-            where = os.path.dirname(place)
-            reason = os_reason(error)
-            log.warning(
-                "%s was taken aside, as a hidden file in %s, and stays there until the next start: %s.",
-                place,
-                where,
-                reason,
-            )
+            where, reason = os.path.dirname(place), os_reason(error)
+            told = "%s was taken aside, as a hidden file in %s, and stays there until the next start: %s."
+            log.warning(told, place, where, reason)
 
     def _recorded_of(self, place: str, watch_id: str) -> Callable[[str], bool]:
         """Whether the file at a place has a version with a content, by its SHA-256."""
@@ -346,6 +350,7 @@ class Runtime:
         file = None if self._watched.is_series(watch_id) else store.find(path)
         if self._states.is_wrong(path, _done_with(place)) or (file and file.record.state in ("failing", "missing")):
             self._states.see(place, watch_id, "ok", None, about=_done_with(place))
+        self._states.store()
         if file is not None and not os.path.lexists(place):
             store.catalog.history.adopt([file.record.id], None)
 

@@ -1,20 +1,13 @@
 """Files, their versions and their row changes."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam, delete, insert, select, update
 
 from csv_manager.core import clock
 from csv_manager.core.errors import LostRaceError
-from csv_manager.core.model import (
-    Member,
-    Origin,
-    RowChange,
-    Signature,
-    Version,
-    WatcherOptions,
-)
+from csv_manager.core.model import Member, Origin, RowChange, Seen, Signature, Version, WatcherOptions
 from csv_manager.store import counters
 from csv_manager.store.engine import reading, writing
 from csv_manager.store.records import (
@@ -220,32 +213,28 @@ class History:
         with writing(self._engine) as connection:
             _reread_file(connection, file, reread)
 
-    def observe(
-        self,
-        path: str,
-        *,
-        state: str,
-        reason: str | None = None,
-        signature: Signature | None = None,
-        origin: Origin | None = None,
-    ) -> None:
-        """Note what a check of a file found, where it recorded no version."""
-        values: dict[str, Any] = {"state": state, "reason": reason, "last_check": clock.now()}
-        if signature is not None:
-            values["signature"] = str(signature)
+    def observe(self, seen: Iterable[Seen]) -> None:
+        """Note what checks of files found."""
+        now = clock.now()
         with writing(self._engine) as connection:
-            file_id = ensure_file(connection, path)
-            values |= {} if origin and _has_own_watcher(connection, path) else _told_origin(origin)
-            connection.execute(update(files).where(files.c.id == file_id).values(**values))
+            for one in seen:
+                values: dict[str, Any] = {"state": one.state, "reason": one.reason, "last_check": now}
+                if one.signature is not None:
+                    values["signature"] = str(one.signature)
+                file_id = ensure_file(connection, one.path)
+                if one.origin is not None and not _has_own_watcher(connection, one.path):
+                    values |= _told_origin(one.origin)
+                connection.execute(update(files).where(files.c.id == file_id).values(**values))
 
-    def forget(self, path: str) -> None:
-        """Forget a file that was seen, and never recorded; another one stays."""
+    def forget(self, paths: Iterable[str]) -> None:
+        """Forget files that were seen, and never recorded; others stay."""
         with writing(self._engine) as connection:
-            mine = files.c.path_sha == path_sha(path), files.c.latest == 0
-            file_id = connection.execute(select(files.c.id).where(*mine)).scalar()
-            watched = select(watchers.c.id).where(watchers.c.file_id == file_id)
-            if file_id is not None and connection.execute(watched).first() is None:
-                connection.execute(delete(files).where(files.c.id == file_id))
+            for path in paths:
+                mine = files.c.path_sha == path_sha(path), files.c.latest == 0
+                file_id = connection.execute(select(files.c.id).where(*mine)).scalar()
+                watched = select(watchers.c.id).where(watchers.c.file_id == file_id)
+                if file_id is not None and connection.execute(watched).first() is None:
+                    connection.execute(delete(files).where(files.c.id == file_id))
 
     def adopt(self, file_ids: Collection[int], feed_id: int | None) -> None:
         """Note that files are watched by a feed, by its watcher; None: by none any more."""
