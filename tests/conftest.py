@@ -21,6 +21,10 @@ SCRIPT = str(Path(sys.executable).parent / "csv_manager")
 #: Seconds after which something that was waited for is taken to never come; no test depends on how long it took.
 DEADLINE = 120
 
+# A shell starts what runs in the background without Ctrl-C, which every process that is started by it inherits.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _NOTES = ("Nothing is watching now",)
 #: Runs a command under the rights of its files' owner: root without the capabilities that make it read and write all.
 _WITHIN_RIGHTS = """

@@ -76,7 +76,8 @@ class CsvWatcher:
     def stop(self) -> None:
         """Watch the file no longer."""
         self.wanted = False
-        self._app.runtime.unwatch(self.csv_file)
+        if self._app.counts(self):
+            self._app.runtime.unwatch(self.csv_file)
 
 
 class CsvWatcherApplication:
@@ -92,6 +93,8 @@ class CsvWatcherApplication:
 
         self._app = app
         self._watchers: dict[str, CsvWatcher] = {}
+        #: The watchers of plugins whose paths have a stored one too, which is the one that counts while it is there.
+        self._covered: dict[str, CsvWatcher] = {}
         self._only: frozenset[str] = frozenset()
         self._store: Any = None
         self._opening = threading.Lock()
@@ -157,24 +160,36 @@ class CsvWatcherApplication:
         options: WatcherOptions | None = None,
         watcher_id: int | None = None,
     ) -> CsvWatcher:
-        """A watcher for a file on behalf of a plugin, or of the app. Raises `WatcherExistsError`, `OptionError`."""
+        """A watcher for a file on behalf of a plugin, or of the app; a stored one stands before one that is not.
+
+        Raises `WatcherExistsError`, `OptionError`.
+        """
         path = str(csv_file) if watcher_id is not None else self._path_of(csv_file, options)
-        if path in self._watchers:
-            owner = self._watchers[path].plugin.name
-            raise WatcherExistsError(f"{path} is registered by {owner} already.")
+        known = self._watchers.get(path)
+        if known is not None and (watcher_id is None or known.watcher_id is not None):
+            raise WatcherExistsError(f"{path} is registered by {known.plugin.name} already.")
         if interval is None:
             raise OptionError("--interval must be more than 0 seconds.")
         told = options or WatcherOptions(interval=interval)
         watcher = CsvWatcher(path, told, description, plugin or self._app, self, watcher_id)
+        if known is not None:
+            self._covered[path] = known
         self._watchers[path] = watcher
         return watcher
 
     def unregister(self, csv_file: str, plugin: Any = None) -> None:
         """Stop and forget a file's watcher; of another plugin's, nothing happens."""
         watcher = self.get(csv_file, plugin)
-        if watcher is not None:
-            watcher.stop()
-            self._watchers.pop(watcher.csv_file, None)  # the service may have seen that it is gone
+        if watcher is None:
+            self._uncover(csv_file, plugin)
+            return
+        watcher.stop()
+        self._watchers.pop(watcher.csv_file, None)  # the service may have seen that it is gone
+        covered = self._covered.pop(watcher.csv_file, None)
+        if covered is not None:
+            self._watchers[covered.csv_file] = covered
+            if covered.wanted:
+                covered.run()
 
     def get(self, csv_file: str | None = None, plugin: Any = None) -> Any:
         """The watcher of a file or None; without a file, a dictionary of all, or of all of a plugin."""
@@ -184,11 +199,29 @@ class CsvWatcherApplication:
 
     def run(self, watcher: CsvWatcher) -> None:
         """Watch a file now, or as soon as watching starts."""
-        if self._only and watcher.csv_file not in self._only:
+        if not self.counts(watcher) or (self._only and not self._is_of_only(watcher)):
             return
         self.runtime.watch(watcher.csv_file, watcher.options, watcher.watcher_id)
         if not self.running and not hasattr(self._app, "csv_watching"):
             self.runtime.start()
+
+    def _is_of_only(self, watcher: CsvWatcher) -> bool:
+        """Whether a watcher is one of those to be started, or one that a file of theirs was given meanwhile."""
+        if watcher.csv_file in self._only:
+            return True
+        told = {path: self.runtime.watched[path] for path in self._only if path in self.runtime.watched}
+        feeds = [Feed.of(path, options) for path, options in told.items() if options.feed is not None]
+        return any(feed.wants(watcher.options.link or watcher.csv_file) for feed in feeds)
+
+    def counts(self, watcher: CsvWatcher) -> bool:
+        """Whether a watcher is the one of its path: a stored one stands before a plugin's."""
+        return self._watchers.get(watcher.csv_file) is watcher
+
+    def _uncover(self, csv_file: str, plugin: Any) -> None:
+        """Forget a plugin's watcher that a stored one stands before."""
+        for path in {str(csv_file), identity(str(csv_file))} & self._covered.keys():
+            if self._covered[path].plugin is plugin:
+                del self._covered[path]
 
     def known_paths(self) -> KnownPaths:
         """See `CsvWatcherPlugin.known_paths`."""
@@ -275,6 +308,7 @@ class CsvWatcherApplication:
 
     def forget(self, plugin: Any) -> None:
         """Stop a plugin's watchers and receivers."""
+        self._covered = {path: watcher for path, watcher in self._covered.items() if watcher.plugin is not plugin}
         for path in list(self.get(plugin=plugin)):
             self.unregister(path, plugin)
         for name in self._receivers_of(plugin):

@@ -212,6 +212,47 @@ def test_a_file_without_a_watcher_is_watched_while_the_service_runs(cli: "Cli", 
     assert cli.counts("data.csv") == [(2, 0, 0), (1, 0, 0)]
 
 
+def test_a_watcher_stored_meanwhile_is_the_one_that_counts(cli: "Cli", service: Start) -> None:
+    cli.write("data.csv", OLD)
+    running = service("data.csv", "-i", "60", before=["-v"])
+    running.wait_told("data.csv  version 1  +2 ~0 -0")
+    cli("csv_watcher_add", "data.csv", "--key", "id")
+    running.wait_said("Watcher started for")
+    cli.write("data.csv", OLD.replace("2,y", "2,z"))
+    running.wait_told("data.csv  version 2  +0 ~1 -0")
+    cli("csv_watcher_delete", "data.csv")
+    running.wait_said("Watcher ended for")
+    cli.write("data.csv", OLD)
+    running.wait_told("data.csv  version 3  +1 ~0 -1")
+
+
+def test_a_watcher_stored_for_a_file_of_a_plugin_is_the_one_that_counts(cli: "Cli", service: Start) -> None:
+    path = cli.write("data.csv", OLD)
+    cli.environment["CSV_MANAGER_CSV_FILES"] = str(path)
+    running = service(before=["-v"])
+    running.wait_told("data.csv  version 1  +2 ~0 -0")
+    cli("csv_watcher_add", "data.csv", "--key", "id")
+    running.wait_said("Watcher started for")
+    cli.write("data.csv", OLD.replace("2,y", "2,z"))
+    running.wait_told("data.csv  version 2  +0 ~1 -0")
+
+
+def test_a_file_of_a_named_folder_that_is_paused_is_left_alone(cli: "Cli", service: Start) -> None:
+    cli.write("drop/a.csv", OLD)
+    cli.write("drop/b.csv", OLD)
+    cli("csv_watcher_add", "drop", "--key", "id")
+    running = service("drop", before=["-v"])
+    cli("csv_watcher_pause", "drop/a.csv")
+    running.wait_said("drop/a.csv")
+    cli.write("drop/a.csv", OLD + "3,z\n")
+    cli.write("drop/b.csv", OLD + "3,z\n")
+    running.wait_told("b.csv  version 2")
+    cli.write("drop/b.csv", OLD)
+    running.wait_told("b.csv  version 3")
+    assert running.stop() == 0
+    assert cli.listed() == {"drop/a.csv": ("paused", 1), "drop/b.csv": ("ok", 3)}
+
+
 def test_named_files_are_watched_and_no_others(data: "Cli", service: Start) -> None:
     data.write("other.csv", OLD)
     data("csv_watcher_add", "other.csv", "-i", "60")

@@ -63,3 +63,24 @@ def test_the_history_of_a_path_goes_on_through_links_and_restarts(
         with service() as running:
             account.wait()
     account.check(settled=len(made))
+
+
+def test_of_two_watched_files_one_may_become_a_link_to_the_other(
+    cli: "Cli", judge: Any, service: Any, contents: Any
+) -> None:
+    account = judge("a path that becomes a link")
+    made = contents(2 * SCALE.rounds + 1, 100)
+    today, latest = cli.write("today.csv", made[0]), cli.write("latest.csv", made[0])
+    for path in (today, latest):
+        account.note(path, made[0])
+        cli("csv_watcher_add", path, "--settle", SETTLE, "-i", "1")
+    latest.unlink()
+    latest.symlink_to(today)
+    for first in range(1, len(made), 2):
+        for content in made[first : first + 2]:
+            with service():
+                for path in (today, latest):
+                    account.note(path, content)
+                today.write_bytes(content)
+                account.wait()
+    account.check(settled=2 * len(made))

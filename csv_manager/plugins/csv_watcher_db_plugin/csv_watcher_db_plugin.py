@@ -89,8 +89,9 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
         for path, running in self.csv_watcher.get().items():
             if stored.get(path) != (running.options, running.watcher_id):
                 self.csv_watcher.unregister(path)
+                self.log.info("Watcher ended for %s", path)
         for path, (told, watcher_id) in stored.items():
-            if self.app.csv_watcher.get(path) is None:
+            if path not in self.csv_watcher.get():
                 self.activate_watcher(path, told.interval, told, watcher_id)
         self._seen = state  # what failed is done again
 
