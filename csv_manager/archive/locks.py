@@ -6,10 +6,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from csv_manager.core.errors import ArchiveError
+from csv_manager.core.errors import ArchiveError, BusyError
 
-#: Lock files; two files that share one wait for each other, which is rare and harmless.
+#: Lock files; two files that share one wait for each other.
 _STRIPES = 64
+_POLL_SECONDS = 0.02
 
 
 class FileLocks:
@@ -24,10 +25,14 @@ class FileLocks:
         self._turns = [threading.Lock() for _ in range(_STRIPES)]
 
     @contextlib.contextmanager
-    def hold(self, path: str) -> Iterator[None]:
-        """Hold the lock of one file, from before it is read until it is recorded."""
+    def hold(self, path: str, patience: float | None = None) -> Iterator[None]:
+        """Hold the lock of one file, from before it is read until it is recorded.
+
+        Raises `BusyError` where somebody else has it for more than `patience` seconds; None waits for as long as it
+        takes.
+        """
         stripe = hashlib.sha256(path.encode()).digest()[0] % _STRIPES
-        with self._locked(stripe):
+        with self._locked(stripe, path, patience):
             yield
 
     @contextlib.contextmanager
@@ -39,19 +44,23 @@ class FileLocks:
             yield
 
     @contextlib.contextmanager
-    def _locked(self, stripe: int) -> Iterator[None]:
+    def _locked(self, stripe: int, path: str = "", patience: float | None = None) -> Iterator[None]:
         import filelock
 
-        with self._turns[stripe]:
+        busy = f"{path}: another file that is being recorded shares its lock; it is tried again."
+        timeout = -1 if patience is None else patience
+        if not self._turns[stripe].acquire(timeout=timeout):
+            raise BusyError(busy)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._turns[stripe].release)
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 lock = filelock.FileLock(self._folder / f"{stripe:02}.lock", thread_local=False)
-                lock.acquire()
+                stack.enter_context(lock.acquire(timeout, poll_interval=_POLL_SECONDS))
+            except filelock.Timeout as error:
+                raise BusyError(busy) from error
             except OSError as error:
                 raise ArchiveError(
                     f"The folder {self._folder} cannot be written: {error.strerror}; check its rights."
                 ) from error
-            try:
-                yield
-            finally:
-                lock.release()
+            yield

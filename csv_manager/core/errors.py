@@ -96,5 +96,9 @@ class TornReadError(CsvManagerError):
     """The file changed while it was read; it is read again once it rests."""
 
 
+class BusyError(CsvManagerError):
+    """Another process or thread has this file's lock."""
+
+
 class LostRaceError(CsvManagerError):
     """Another process recorded a version of this file first."""

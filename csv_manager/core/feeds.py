@@ -67,6 +67,24 @@ class Feed:
         """The folder, or the glob."""
         return os.path.join(self.root, *self.pattern)
 
+    def precedes(self, other: "Feed") -> bool:
+        """Whether it has the files that both want: it begins deeper, or is a glob and the other one a folder."""
+        return self.precedence < other.precedence
+
+    @property
+    def precedence(self) -> tuple[int, bool, str]:
+        """What feeds are ordered by where they want the same file."""
+        return -len(self.root.rstrip(os.sep).split(os.sep)), not self.pattern, self.path
+
+    def overlaps(self, other: "Feed") -> bool:
+        """Whether one of them begins in a folder of the other one's, or below it."""
+        mine, its = os.path.join(self.root, ""), os.path.join(other.root, "")
+        return mine.startswith(its) or its.startswith(mine)
+
+    def rivals(self, others: "Iterable[Feed]") -> "list[Feed]":
+        """Those of these feeds that precede it and may have files that it wants too."""
+        return [other for other in others if other.precedes(self) and other.overlaps(self)]
+
     def wants(self, path: str) -> bool:
         """Whether a file belongs to the feed, by its absolute path."""
         parts = self._parts(path)

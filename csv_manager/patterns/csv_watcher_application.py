@@ -73,6 +73,17 @@ class CsvWatcher:
         self.wanted = True
         self._app.run(self)
 
+    def change(self, options: WatcherOptions, watcher_id: int | None) -> None:
+        """Watch the file otherwise, without a moment in which it is not watched."""
+        before = self.options, self.watcher_id
+        self.options, self.watcher_id = options, watcher_id
+        if self.wanted:
+            try:
+                self._app.run(self)
+            except BaseException:  # it is to be asked for again
+                self.options, self.watcher_id = before
+                raise
+
     def stop(self) -> None:
         """Watch the file no longer."""
         self.wanted = False

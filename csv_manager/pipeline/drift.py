@@ -52,19 +52,28 @@ def items(store: Store) -> Iterator[Item]:
     watchers = store.catalog.watchers.all()
     files = store.catalog.history.files()
     own = {watcher.csv_file: watcher.options for watcher in watchers if watcher.options.feed is None}
+    feeds = {
+        watcher.csv_file: Feed.of(watcher.csv_file, watcher.options) for watcher in watchers if watcher.options.feed
+    }
     for path, options in sorted(own.items()):
         yield Item(path=path, source=files[path].source if path in files else path, options=options)
     for watcher in watchers:
         options = watcher.options
         if options.feed is None:
             continue
-        found = {seen.path: seen.reason for seen in _look(watcher.csv_file, options)}
+        feed = feeds[watcher.csv_file]
+        rivals = feed.rivals(feeds.values())
+        found = {seen.path: seen.reason for seen in _look(feed) if not any(one.wants(seen.path) for one in rivals)}
         if options.feed == "series":
             for source, reason in found.items():
                 dataset = watcher.csv_file
                 yield Item(path=source, source=source, options=options, dataset=dataset, reason=reason)
             continue
-        members = {file.source: file.path for file in store.catalog.history.members(watcher.id)}
+        members = {
+            file.source: file.path
+            for file in store.catalog.history.members(watcher.id)
+            if not any(one.wants(file.source) for one in rivals)
+        }
         for source in dict.fromkeys([*members, *found]):
             reason = found.get(source)
             path = members.get(source) or (source if reason else identity(source))
@@ -138,9 +147,8 @@ def _recorded(store: Store, item: Item) -> Version | None:
     return store.catalog.history.version(file.record.id, taken.version) if taken else None
 
 
-def _look(path: str, options: WatcherOptions) -> list[Seen]:
+def _look(feed: Feed) -> list[Seen]:
     """What a feed has now; its own folder, if that is there and cannot be listed."""
-    feed = Feed.of(path, options)
     try:
         return list(feed.look())
     except (FileNotFoundError, NotADirectoryError):

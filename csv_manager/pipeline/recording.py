@@ -101,6 +101,7 @@ class Recorder:
         origin: Origin | None = None,
         member: str | None = None,
         stopping: Callable[[], bool] = lambda: False,
+        patience: float | None = None,
     ) -> Outcome:
         """Read a file once and record what it holds, unless that is its latest version.
 
@@ -108,10 +109,11 @@ class Recorder:
         raises and stores nothing; without, such a content is recorded as held, with its finding. `origin` is how the
         file comes to be watched, if that may be new; `member` is the file of a series that is read, whose dataset
         `path` is.
-        Raises `TornReadError` if the file moves, or once `stopping` says so, and `UnreadableError`.
+        Raises `TornReadError` if the file moves, or once `stopping` says so, `BusyError` if somebody else has its lock
+        for more than `patience` seconds, and `UnreadableError`.
         """
         source = member or (self._source(path) if origin is None else origin.link or path)
-        with self._locks.hold(path), open_snapshot(source) as snapshot:
+        with self._locks.hold(path, patience), open_snapshot(source) as snapshot:
             snapshot.plain = Stoppable(snapshot.plain, path, stopping)
             return self._record_settled(
                 Arrival(

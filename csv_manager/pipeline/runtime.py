@@ -9,7 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from csv_manager.core import clock
-from csv_manager.core.errors import CsvManagerError, PathNotFoundError, StoreError, TornReadError, UnreadableError
+from csv_manager.core.errors import (
+    BusyError,
+    CsvManagerError,
+    PathNotFoundError,
+    StoreError,
+    TornReadError,
+    UnreadableError,
+)
 from csv_manager.core.model import Origin, Signature, WatcherOptions
 from csv_manager.core.paths import os_reason, stat_regular
 from csv_manager.pipeline.consuming import Consumer, Done, consume, is_open_for_writing, left_aside, recover
@@ -34,6 +41,8 @@ _CHECKS_SECONDS = 10
 _CHECKS_SHARE = 0.003
 _BEAT_SECONDS = 5
 _PRUNE_SECONDS = 3600
+#: The longest that a thread of the pool waits for a file's lock; there are few of them, and other files to be read.
+_PATIENCE_SECONDS = 0.1
 
 
 class Runtime:
@@ -93,19 +102,26 @@ class Runtime:
 
     def watch(self, path: str, options: WatcherOptions, watcher_id: int | None = None) -> None:
         """Watch a file, folder or glob from now on, or from `start` on; `watcher_id` is a stored watcher's."""
+        yielding = self._watched.yielding(path)
         if self._watched.put(path, options, watcher_id) and self.running:
+            self._states.forget(path)
+            self._consumer.forget(path)
             try:
-                self._track(path)
+                for one in dict.fromkeys([path, *yielding, *self._watched.yielding(path)]):
+                    self._track(one)
             except BaseException:  # it is to be asked for again
                 self.unwatch(path)
                 raise
 
     def unwatch(self, path: str) -> None:
         """Watch a file, folder or glob no longer."""
+        yielding = self._watched.yielding(path)
         if self._watched.remove(path):
             self._states.forget(path)
             self._consumer.forget(path)
             self.service.remove(path)
+            for one in yielding if self.running else ():
+                self._track(one)
 
     def start(self, *, once: bool = False, poll: bool = False) -> None:
         """Start watching; with `once` each file is dealt with once, and with `poll` there are no file events.
@@ -169,6 +185,7 @@ class Runtime:
         origin: Origin | None = None,
         member: str | None = None,
         stopping: Callable[[], bool] = lambda: False,
+        patience: float | None = None,
     ) -> "Outcome":
         """Record a file now and tell of it. Raises what `Recorder.record` raises."""
         store = self._opened()
@@ -181,6 +198,7 @@ class Runtime:
             origin=origin,
             member=member,
             stopping=stopping,
+            patience=patience,
         )
         if outcome.number is not None:
             self._tell(store, outcome)
@@ -258,7 +276,7 @@ class Runtime:
             if settled is None:
                 return Processed(signature=Signature.of(stat_regular(place)), ours=False)
             return self._record(settled, place, watch_id)
-        except (TornReadError, PathNotFoundError):
+        except (TornReadError, BusyError, PathNotFoundError):
             return Processed(signature=None, torn=True)
         except UnreadableError as error:
             self._fail(place, watch_id, "unreadable", str(error))
@@ -280,6 +298,7 @@ class Runtime:
             origin=settled.origin,
             member=settled.member,
             stopping=lambda: self._stopping,
+            patience=_PATIENCE_SECONDS,
         )
         if outcome.status == "held":
             self._states.hold(watch_id, [place])

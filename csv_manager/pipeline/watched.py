@@ -14,7 +14,7 @@ from csv_manager.pipeline.series import cause_of
 from csv_manager.watch import Known, Watch
 
 if TYPE_CHECKING:  # they load SQLAlchemy, which a command without the store does without
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from csv_manager.core.retention import Retention
     from csv_manager.pipeline.store import Store
@@ -69,6 +69,7 @@ class Watched:
         self._opened = opened
         self._defaults = defaults
         self._ids: dict[str, int | None] = {}
+        self._feeds: dict[str, Feed] = {}
         #: Whose file is read at a path, where that is another name than its own.
         self._links: dict[str, str] = {}
         #: Where a file is read, by its path.
@@ -78,15 +79,19 @@ class Watched:
 
     def put(self, path: str, options: WatcherOptions, watcher_id: int | None) -> bool:
         """Take a watcher in; whether it is new or another one."""
-        before = self.options.get(path), self._ids.get(path)
+        if path in self.options and (self.options[path], self._ids[path]) == (options, watcher_id):
+            return False
+        self.remove(path)
         self.options[path], self._ids[path] = options, watcher_id
-        return before != (options, watcher_id)
+        if options.feed is not None:
+            self._feeds[path] = Feed.of(path, options)
+        return True
 
     def remove(self, path: str) -> bool:
         """Let a watcher go; whether there was one."""
         self._ids.pop(path, None)
         options = self.options.pop(path, None)
-        feed = _feed_of(path, options) if options is not None else None
+        feed = self._feeds.pop(path, None)
         if feed is not None:
             for known, place in list(self._readers.items()):  # the pool's threads may add to it
                 if feed.wants(place):
@@ -94,13 +99,18 @@ class Watched:
                     self._links.pop(place, None)
         return options is not None
 
+    def yielding(self, path: str) -> list[str]:
+        """The folders and globs that want files which one that precedes them has."""
+        feed = self._feeds.get(path)
+        return [] if feed is None else [other for other, its in self._feeds.items() if its.rivals([feed])]
+
     def watch(self, path: str, files: "Records | None" = None) -> tuple[Watch, dict[str, Known]] | None:
         """What the service is to be told of a watcher: None if it is paused.
 
         `files` is what is known of all files, if that was asked already.
         """
         options = self.options[path]
-        feed = _feed_of(path, options)
+        feed = self._feeds.get(path)
         if feed is None:
             record = self._opened().catalog.history.file(path) if files is None else files.get(path)
             return self._watch(path, options, record.source if record else path, None), self._known(record, options)
@@ -117,7 +127,9 @@ class Watched:
         history = self._opened().catalog.history
         records = Records(history.files()) if files is None else files
         watcher_id = self._ids[path]
-        mine = [record for record in records.below(feed.root) if self._is_of(record, feed, watcher_id)]
+        rivals = self._rivals(path)
+        below = (record for record in records.below(feed.root) if not _want(rivals, record.source))
+        mine = [record for record in below if self._is_of(record, feed, watcher_id)]
         new = [record.id for record in mine if record.feed_id != watcher_id]
         if watcher_id is not None and new:
             history.adopt(new, watcher_id)
@@ -131,10 +143,13 @@ class Watched:
         options = self.options.get(watch_id)
         if options is None:
             return None
-        if options.feed is None:
+        feed = self._feeds.get(watch_id)
+        if feed is None:
             return Settled(path=watch_id, options=options)
+        if _want(self._rivals(watch_id), place):
+            return None
         if options.feed == "series":
-            cause = cause_of(place, Feed.of(watch_id, options).root)
+            cause = cause_of(place, feed.root)
             return Settled(path=watch_id, options=options, member=place, cause=cause)
         path = self._path_read_at(place, options)
         if path is None:
@@ -172,11 +187,11 @@ class Watched:
         """Whether a file that a link leads to is watched where it is, be it on its own or by a feed."""
         if path in self.options:
             return True
-        for watcher, options in list(self.options.items()):
-            feed = _feed_of(watcher, options)
-            if feed is not None and feed.wants(path):
+        for watcher, feed in list(self._feeds.items()):
+            if feed.wants(path):
                 return True
-            if feed is not None and options.link is not None and os.path.islink(place):
+            options = self.options.get(watcher)
+            if options is not None and options.link is not None and os.path.islink(place):
                 # The feed's folder is read through a link; the file in it is meant, as its own name says.
                 real = os.path.realpath(feed.root)
                 if feed.wants(os.path.join(feed.root, os.path.relpath(path, real))):
@@ -254,6 +269,11 @@ class Watched:
         known = Known(signature=record.signature, state=record.state, is_recorded=record.latest > 0, age=age)
         return {record.source: known}
 
+    def _rivals(self, path: str) -> list[Feed]:
+        """The feeds that precede one and may have files that it wants too."""
+        feed = self._feeds.get(path)
+        return [] if feed is None else feed.rivals(list(self._feeds.values()))
+
     def _is_of(self, record: "FileRecord", feed: Feed, watcher_id: int | None) -> bool:
         """Whether a file is one that a feed has."""
         if record.path in self.options or not feed.wants(record.source):
@@ -270,6 +290,5 @@ def _identity(place: str) -> str:
         raise UnreadableError(f"{place} is a link to {error}") from error
 
 
-def _feed_of(path: str, options: WatcherOptions) -> Feed | None:
-    """The feed of a watcher, by its path; None of one that has a single file."""
-    return Feed.of(path, options) if options.feed is not None else None
+def _want(feeds: "Iterable[Feed]", place: str) -> bool:
+    return any(feed.wants(place) for feed in feeds)

@@ -222,7 +222,7 @@ class Judge:
         if file.settle().busy_for(now) <= file.watch.max_wait + file.watch.settle:
             return False
         wait = f"{file.watch.max_wait:g} s"
-        reason = f"{file.path}: busy: for more than {wait} it was written to each time it was looked at or read."
+        reason = f"{file.path}: busy: for more than {wait} it was written to, or locked, each time it was to be read."
         self._tell(file, "waiting", reason)
         return True
 

@@ -260,7 +260,7 @@ class Scheduler:
         """Look for a feed's files in a folder."""
         folder = self._folder(path, watch)
         if watch not in folder.feeds:
-            folder.feeds.append(watch)
+            folder.add_feed(watch)
             self._entered.setdefault(watch.id, set()).add(folder)
             self._due(folder, 0)
 

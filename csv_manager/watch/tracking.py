@@ -146,7 +146,7 @@ class Folder:
     def __init__(self, path: str) -> None:
         self.path = path
         self.files: dict[str, Tracked] = {}
-        #: The feeds that may have files in it, and names in it that files elsewhere are read through.
+        #: The feeds that may have files in it, those that precede others first; names that files are read through.
         self.feeds: list[Watch] = []
         self.links: dict[str, list[Tracked]] = {}
         #: The folders to look at once this name comes.
@@ -196,12 +196,21 @@ class Folder:
             if file.watch.feed is None:
                 yield file.watch
 
+    def add_feed(self, watch: Watch) -> None:
+        """A feed may have files in it."""
+        place = next((place for place, other in enumerate(self.feeds) if _precedes(watch, other)), len(self.feeds))
+        self.feeds.insert(place, watch)
+
     def feed_of(self, name: str) -> Watch | None:
         """The first feed that a file belongs to."""
         if not self.feeds:
             return None
         path = os.path.join(self.path, name)
         return next((watch for watch in self.feeds if watch.feed and watch.feed.wants(path)), None)
+
+
+def _precedes(watch: Watch, other: Watch) -> bool:
+    return watch.feed is not None and other.feed is not None and watch.feed.precedes(other.feed)
 
 
 class Line:

@@ -1,6 +1,7 @@
 """A store that cannot be written to for a while: what was written meanwhile is recorded once it can."""
 
 import contextlib
+import hashlib
 import os
 import random
 import resource
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import filelock
 import pytest
 from verdicts import SCALE, SETTLE, takes_its_time
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 pytestmark = takes_its_time
 
+#: The threads that record.
+WORKERS = 4
 FILES = 8
 #: Bytes that a file may grow to while there is no room: none, or so many that a write ends in its middle.
 ROOM = (0, 1000, 20_000)
@@ -140,3 +144,33 @@ def test_what_is_written_while_the_store_is_locked_is_recorded_afterwards(
     account.wait()
     assert running.stop() == 0
     account.check(settled=2 * FILES)
+
+
+def test_a_lock_that_is_held_for_long_holds_up_no_other_files(
+    cli: "Cli", judge: Any, service: Any, contents: Any, ledger: Any, until: Any
+) -> None:
+    account = judge("the store locked by another process")
+    before, after = contents(2, 100)
+    paths = [cli.write(f"{number}.csv", before) for number in range(200)]
+    for path in paths:
+        account.note(path, before)
+    cli("csv_watcher_add", cli.folder, "--settle", SETTLE, "-i", "1")
+    busy = max((cli.home / "archive" / "locks").iterdir(), key=lambda lock: len(sharing(lock, paths)))
+    held = sharing(busy, paths)
+    assert len(held) > WORKERS
+    running = service()
+    with filelock.FileLock(busy):
+        for path in paths:
+            account.put(path, after)
+        changed = hashlib.sha256(after).hexdigest()
+        wanted = {(str(path.resolve()), changed) for path in set(paths) - set(held)}
+        until(lambda: wanted <= ledger.newest(), "the files that do not share the lock")
+        assert ledger.newest() & {(str(path.resolve()), changed) for path in held} == set()
+    account.wait()
+    assert running.stop() == 0
+    account.check(settled=2 * len(paths))
+
+
+def sharing(lock: Path, paths: list[Path]) -> list[Path]:
+    """The files that a lock is of."""
+    return [path for path in paths if hashlib.sha256(str(path.resolve()).encode()).digest()[0] % 64 == int(lock.stem)]

@@ -15,13 +15,17 @@ from csv_manager.plugins.csv_watcher_db_plugin.options import check_done, refuse
 
 
 class Adding:
-    """Adds watchers with the same options; files that have one of their own are no folder's or glob's."""
+    """Adds watchers with the same options; files that have one of their own are no folder's or glob's.
 
-    def __init__(self, plugin: Any, options: WatcherOptions, stored: Collection[str]) -> None:
+    `stored` are the paths that have watchers, `feeds` the folders and globs among them.
+    """
+
+    def __init__(self, plugin: Any, options: WatcherOptions, stored: Collection[str], feeds: Sequence[Feed]) -> None:
         self._plugin = plugin
         self._watcher = plugin.csv_watcher
         self._options = options
         self._stored = stored
+        self._feeds = feeds
 
     def add(self, new: Sequence[Named], *, missing_ok: bool) -> None:
         """Add them, once it is known that the contents of all can be used."""
@@ -79,14 +83,27 @@ class Adding:
                 raise UnreadableError(reason)
             if reason:
                 self._plugin.say(f"Not read: {reason}")
-        found = list(_without_names([path for path, reason in seen if not reason], alone))
-        if not found and not missing_ok:
+        found = self._without_rivals([path for path, reason in seen if not reason], feed)
+        has_rivals = len(found) < len(seen)
+        found = list(_without_names(found, alone))
+        if not found and not missing_ok and not has_rivals:
             none = "the folder holds no CSV file (.csv, .tsv, compressed or not)"
             why = "no file matches" if one.is_glob else none
             raise PathNotFoundError(
                 f"{short_path(one.path)}: {why}. With --missing-ok it is watched for files to come."
             )
         return found
+
+    def _without_rivals(self, paths: Sequence[str], feed: Feed) -> list[str]:
+        """The paths without those that a watcher has which precedes this one, as is said."""
+        rivals, left = feed.rivals(self._feeds), list(paths)
+        for rival in rivals:
+            its = {path for path in left if rival.wants(path)}
+            if its:
+                count = f"{len(its):,} file{'' if len(its) == 1 else 's'}"
+                self._plugin.say(f"{count} in it stay{'s' if len(its) == 1 else ''} with {short_path(rival.path)}.")
+                left = [path for path in left if path not in its]
+        return left
 
     def _feed_options(self, one: Named) -> WatcherOptions:
         return self._options.of_feed(is_glob=one.is_glob, link=one.link)

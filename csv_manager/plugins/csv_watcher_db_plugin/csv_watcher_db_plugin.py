@@ -86,13 +86,16 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
                 stored[watcher.path] = watcher.options, watcher.id
             else:
                 self.log.warning("%s", relative(watcher.csv_file))
-        for path, running in self.csv_watcher.get().items():
-            if stored.get(path) != (running.options, running.watcher_id):
-                self.csv_watcher.unregister(path)
-                self.log.info("Watcher ended for %s", path)
+        for path in self.csv_watcher.get().keys() - stored.keys():
+            self.csv_watcher.unregister(path)
+            self.log.info("Watcher ended for %s", path)
         for path, (told, watcher_id) in stored.items():
-            if path not in self.csv_watcher.get():
+            running = self.csv_watcher.get().get(path)
+            if running is None:
                 self.activate_watcher(path, told.interval, told, watcher_id)
+            elif (running.options, running.watcher_id) != (told, watcher_id):
+                running.change(told, watcher_id)
+                self.log.info("Watcher changed for %s", path)
         self._seen = state  # what failed is done again
 
     def activate_watcher(
@@ -119,12 +122,13 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
         named = resolve(each(csv_file), missing_ok=missing_ok, is_feed=options.get("feed") is not None)
         watchers = self.csv_watcher.store.catalog.watchers.all()
         stored = {name for watcher in watchers for name in (watcher.path, watcher.options.link) if name}
+        feeds = [Feed.of(watcher.path, watcher.options) for watcher in watchers if watcher.options.feed is not None]
         new = [one for one in named if not {one.path, one.link} & stored]
         if not new:
             raise WatcherExistsError(f"{named[0].path} is watched already; csv_watcher_set changes a watcher.")
         if told.name and len(new) > 1:
             raise OptionError(f"--name {told.name} can stand for one file, folder or glob; these are {len(new)}.")
-        Adding(self, told, stored).add(new, missing_ok=missing_ok)
+        Adding(self, told, stored, feeds).add(new, missing_ok=missing_ok)
         for one in named:
             if one not in new:
                 self.say(f"{short_path(one.path)} is watched already.")
