@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from csv_manager.core.errors import PathNotFoundError, TornReadError, UnreadableError
+from csv_manager.core.leases import is_written_to
 from csv_manager.core.model import Signature
 from csv_manager.core.paths import os_reason, stat_regular
 from csv_manager.core.plain import BytesPlain, FilePlain, Plain, PlainStream
@@ -21,6 +22,8 @@ _IN_MEMORY = 1 << 22
 class Snapshot:
     """A settled file that is being recorded: the signature of then, its bytes, and their SHA-256.
 
+    `is_open` tells that a program has it open, or mapped, for writing: what it writes to a page that it has written to
+    before need not move the file's times.
     A small file is read once, into memory; a large one is read where it lies, and `check` tells whether it changed.
     """
 
@@ -28,6 +31,7 @@ class Snapshot:
         self.path = path
         self._file = file
         self.signature = Signature.of(os.fstat(file.fileno()))
+        self.is_open = is_written_to(file.fileno(), path)
         self.size = self.signature.size
         self.plain: Plain = FilePlain(os.fdopen(os.dup(file.fileno()), "rb"), path)
         self._hashing: _Hashing | None = None

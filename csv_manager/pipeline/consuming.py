@@ -6,13 +6,12 @@ import io
 import itertools
 import os
 import shutil
-import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from csv_manager.core.leases import is_open_for_writing
 from csv_manager.core.model import Signature
 from csv_manager.core.paths import stat_regular
 
@@ -94,26 +93,6 @@ def left_aside(folder: str) -> list[str]:
     except OSError:  # the folder's own state tells of it
         return []
     return [os.path.join(folder, name.removeprefix(_ASIDE)) for name in names if name.startswith(_ASIDE)]
-
-
-def is_open_for_writing(path: str) -> bool:
-    """Whether a program has a file open, or mapped, for writing: Linux refuses a lease of it then (fcntl(2)).
-
-    False where that cannot be known: on other systems, network filesystems, and of a file that is another user's.
-    """
-    if not sys.platform.startswith("linux"):
-        return False
-    import fcntl
-
-    try:
-        with _opened(path) as file:
-            # A program that opens the file in this moment makes the kernel tell us: by a signal that ends nobody.
-            fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)
-            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    except OSError as error:
-        return error.errno == errno.EAGAIN
-    return False
 
 
 def _opened(path: str) -> io.BufferedReader:

@@ -4,7 +4,7 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -66,6 +66,11 @@ class Arrival:
         return Member(path=self.snapshot.path, signature=self.snapshot.signature) if self.is_member else None
 
     @property
+    def signature(self) -> Signature | None:
+        """What the file is known by from now on; None if it is to be read again all the same."""
+        return None if self.snapshot.is_open else self.snapshot.signature
+
+    @property
     def place(self) -> str:
         """The file, for messages, and whose ending tells how it is compressed."""
         return self.snapshot.path if self.is_member else self.path
@@ -73,12 +78,16 @@ class Arrival:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What one recording came to: the number of the new version, or None if the content is the latest one."""
+    """What one recording came to: the number of the new version, or None if the content is the latest one.
+
+    A file that `is_open` for writing may have changed since it was read, though it looks as it did.
+    """
 
     path: str
     number: int | None
     status: str
     signature: Signature
+    is_open: bool = False
 
 
 class Recorder:
@@ -115,7 +124,7 @@ class Recorder:
         source = member or (self._source(path) if origin is None else origin.link or path)
         with self._locks.hold(path, patience), open_snapshot(source) as snapshot:
             snapshot.plain = Stoppable(snapshot.plain, path, stopping)
-            return self._record_settled(
+            outcome = self._record_settled(
                 Arrival(
                     path=path,
                     options=options,
@@ -126,6 +135,7 @@ class Recorder:
                     is_member=member is not None,
                 )
             )
+            return replace(outcome, is_open=snapshot.is_open)
 
     def restore(self, path: str, options: WatcherOptions, version: Version, done: Callable[[int], None]) -> Outcome:
         """Put a version's bytes back in place of a file; what the file holds until then is recorded before.
@@ -228,7 +238,7 @@ class Recorder:
             path,
             new,
             expected=file.latest if file else 0,
-            signature=snapshot.signature,
+            signature=arrival.signature,
             watcher=options if arrival.store_watcher else None,
             origin=arrival.origin,
             member=arrival.member,
@@ -264,14 +274,14 @@ class Recorder:
         if arrival.store_watcher:
             table = self._checked(path, options, snapshot.open, head)
             check_names(table)
-            self._history.add_watcher(path, options, snapshot.signature, reread(head, table), arrival.origin)
+            self._history.add_watcher(path, options, arrival.signature, reread(head, table), arrival.origin)
         else:
             self._see(arrival, "ok")
         return Outcome(path=path, number=None, status="ok", signature=snapshot.signature)
 
     def _see(self, arrival: Arrival, state: str, reason: str | None = None) -> None:
         """Note that a file was read, and what came of it without a version."""
-        signature, origin = arrival.snapshot.signature, arrival.origin
+        signature, origin = arrival.signature, arrival.origin
         self._history.observe([Seen(path=arrival.path, state=state, reason=reason, signature=signature, origin=origin)])
 
     def _keep(self, table: Table, options: WatcherOptions, snapshot: Snapshot, compared: "_Compared") -> None:

@@ -17,9 +17,10 @@ from csv_manager.core.errors import (
     TornReadError,
     UnreadableError,
 )
+from csv_manager.core.leases import is_open_for_writing
 from csv_manager.core.model import Origin, Signature, WatcherOptions
 from csv_manager.core.paths import os_reason, stat_regular
-from csv_manager.pipeline.consuming import Consumer, Done, consume, is_open_for_writing, left_aside, recover
+from csv_manager.pipeline.consuming import Consumer, Done, consume, left_aside, recover
 from csv_manager.pipeline.delivery import Delivery
 from csv_manager.pipeline.repeating import Repeating
 from csv_manager.pipeline.states import States
@@ -306,7 +307,7 @@ class Runtime:
             self._states.recorded(place, watch_id)
             self._finish(watch_id, place, outcome.signature)
         self._teller.ring()
-        return Processed(signature=outcome.signature)
+        return Processed(signature=outcome.signature, is_open=outcome.is_open)
 
     def _finish(self, watch_id: str, place: str, signature: Signature) -> None:
         """A file is recorded: see to it that it is deleted or moved, if that is asked for."""

@@ -131,7 +131,7 @@ class History:
         new: NewVersion,
         *,
         expected: int,
-        signature: Signature,
+        signature: Signature | None,
         watcher: WatcherOptions | None = None,
         origin: Origin | None = None,
         member: Member | None = None,
@@ -147,7 +147,7 @@ class History:
         now = clock.now()
         held = new.status == "held"
         with writing(self._engine) as connection:
-            moved = {"latest": number, "signature": str(signature), "last_check": now, "last_change": now}
+            moved = {"latest": number, "signature": signature and str(signature), "last_check": now, "last_change": now}
             if not held:
                 moved["head"] = number
             moved |= _told_origin(origin)

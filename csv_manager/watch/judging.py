@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from csv_manager.core import clock
+from csv_manager.core.leases import is_open_for_writing
 from csv_manager.core.model import Signature
 from csv_manager.core.paths import dead_link, os_reason, stat_regular
 from csv_manager.watch.tracking import Line, Processed, Tracked, Watch
@@ -88,6 +89,8 @@ class Judge:
             return
         if file.state in ("missing", "unreadable"):
             self._tell(file, "gone" if file.is_new else "ok", None)
+        if file.is_open and signature == file.known and not is_open_for_writing(file.path):
+            file.doubt()
         if file.settling is None and signature == file.known:
             self._rest(file)
             return
@@ -108,6 +111,7 @@ class Judge:
             self.forget(file)
         elif processed.signature is not None:
             file.recorded(processed.signature, now, ours=processed.ours)
+            file.is_open = processed.is_open
             self._leave_line(file)
             self.restless.discard(file)
             if not self.once:

@@ -58,20 +58,22 @@ class Known:
 class Processed:
     """What a job came to: the signature that it dealt with, or None to try again, at once where it was torn.
 
-    A file that is not `ours` is one that somebody else reads, under another name.
+    A file that is not `ours` is one that somebody else reads, under another name. One that `is_open` for writing may
+    have changed since, though it looks as it did.
     """
 
     signature: Signature | None
     torn: bool = False
     ours: bool = True
+    is_open: bool = False
 
 
 class Tracked:
     """One file. At rest it is no more than a name and a signature, for there may be very many."""
 
     __slots__ = (
-        "due", "failed", "failures", "folder", "gone_at", "is_new", "known", "looked", "name", "retry_at", "running",
-        "settling", "state", "targets", "told", "watch",
+        "due", "failed", "failures", "folder", "gone_at", "is_new", "is_open", "known", "looked", "name", "retry_at",
+        "running", "settling", "state", "targets", "told", "watch",
     )  # fmt: skip
 
     def __init__(self, folder: "Folder", name: str, watch: Watch, known: Known | None) -> None:
@@ -82,6 +84,8 @@ class Tracked:
         self.state = known.state if known else ""
         #: Whether nothing was ever recorded of it.
         self.is_new = not (known and known.is_recorded)
+        #: Whether a program had it open for writing when it was read.
+        self.is_open = False
         self.settling: Settling | None = None
         #: The other names that the path leads through.
         self.targets: tuple[str, ...] = ()
@@ -125,6 +129,12 @@ class Tracked:
             self.settle().recorded(signature, now)
         else:
             self.settling = None
+
+    def doubt(self) -> None:
+        """The content is to be read again, though the file looks as it did."""
+        self.known, self.is_open = None, False
+        if self.settling is not None:
+            self.settling.known = None
 
     def fail(self, now: float) -> None:
         """The content could not be dealt with; it is tried again, later each time, or once it is another one."""

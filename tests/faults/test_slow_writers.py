@@ -1,6 +1,7 @@
 """Writers that take their time: a file is read when it is complete, and only then."""
 
 import contextlib
+import mmap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,3 +76,31 @@ def test_a_file_that_is_written_slowly_is_one_version(
         account.wait()
     assert running.stop() == 0
     account.check(settled=SCALE.slow_contents + 1)
+
+
+def test_what_is_written_through_a_mapping_is_recorded_once_the_file_is_let_go(
+    cli: "Cli", judge: Any, service: Any
+) -> None:
+    account = judge("a slow writer, the file held open")
+    path = cli.write("data.csv", b"id,v\n1,0000\n")
+    account.note(path, path.read_bytes())
+    cli("csv_watcher_add", "data.csv", "--settle", 0.3, "-i", "1")
+    for number in range(SCALE.rounds):
+        with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
+            for digits in range(3):
+                # The second of these and the third do not move the file's times: their page is to be written already.
+                mapped[7:11] = b"%02d%02d" % (number, digits + 1)
+                if digits == 0:
+                    account.note(path, bytes(mapped))
+                    with service():
+                        account.wait()
+                elif digits == 1:
+                    account.note(path, bytes(mapped), may=True)
+            account.note(path, bytes(mapped))
+            if number % 2:
+                running = service()
+        if not number % 2:
+            running = service()
+        account.wait()
+        assert running.stop() == 0
+    account.check(settled=2 * SCALE.rounds + 1)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from csv_manager.core.mounts import find_remote
 from csv_manager.watch.links import targets
-from csv_manager.watch.polling import find_remote
 
 MOUNTS = r"""
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
