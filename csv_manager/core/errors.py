@@ -100,5 +100,9 @@ class BusyError(CsvManagerError):
     """Another process or thread has this file's lock."""
 
 
+class StaleWatcherError(CsvManagerError):
+    """The watcher was changed or deleted meanwhile."""
+
+
 class LostRaceError(CsvManagerError):
     """Another process recorded a version of this file first."""

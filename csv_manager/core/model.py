@@ -173,6 +173,7 @@ class Seen:
     reason: str | None = None
     signature: Signature | None = None
     origin: Origin | None = None
+    watcher_id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

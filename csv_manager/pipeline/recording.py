@@ -49,7 +49,8 @@ class Arrival:
     """A settled content of a file that is about to be recorded; `origin` is how the file comes to be watched, if new.
 
     With `store_watcher` the watcher is stored in the same transaction, and what is no CSV is refused. With `is_member`
-    the snapshot is one of a series, and `path` that of the dataset.
+    the snapshot is one of a series, and `path` that of the dataset. `watcher_id` is the stored watcher that has these
+    options.
     """
 
     path: str
@@ -59,6 +60,7 @@ class Arrival:
     store_watcher: bool = False
     origin: Origin | None = None
     is_member: bool = False
+    watcher_id: int | None = None
 
     @property
     def member(self) -> Member | None:
@@ -109,6 +111,7 @@ class Recorder:
         store_watcher: bool = False,
         origin: Origin | None = None,
         member: str | None = None,
+        watcher_id: int | None = None,
         stopping: Callable[[], bool] = lambda: False,
         patience: float | None = None,
     ) -> Outcome:
@@ -119,7 +122,8 @@ class Recorder:
         file comes to be watched, if that may be new; `member` is the file of a series that is read, whose dataset
         `path` is.
         Raises `TornReadError` if the file moves, or once `stopping` says so, `BusyError` if somebody else has its lock
-        for more than `patience` seconds, and `UnreadableError`.
+        for more than `patience` seconds, `StaleWatcherError` if the stored watcher `watcher_id` has no longer these
+        options, and `UnreadableError`.
         """
         source = member or (self._source(path) if origin is None else origin.link or path)
         with self._locks.hold(path, patience), open_snapshot(source) as snapshot:
@@ -133,6 +137,7 @@ class Recorder:
                     store_watcher=store_watcher,
                     origin=origin,
                     is_member=member is not None,
+                    watcher_id=watcher_id,
                 )
             )
             return replace(outcome, is_open=snapshot.is_open)
@@ -242,6 +247,7 @@ class Recorder:
             watcher=options if arrival.store_watcher else None,
             origin=arrival.origin,
             member=arrival.member,
+            watched_by=None if arrival.watcher_id is None else (arrival.watcher_id, options),
         )
         if head and new.status == "ok":
             self._forget_aids(head)
@@ -281,8 +287,15 @@ class Recorder:
 
     def _see(self, arrival: Arrival, state: str, reason: str | None = None) -> None:
         """Note that a file was read, and what came of it without a version."""
-        signature, origin = arrival.signature, arrival.origin
-        self._history.observe([Seen(path=arrival.path, state=state, reason=reason, signature=signature, origin=origin)])
+        seen = Seen(
+            path=arrival.path,
+            state=state,
+            reason=reason,
+            signature=arrival.signature,
+            origin=arrival.origin,
+            watcher_id=arrival.watcher_id,
+        )
+        self._history.observe([seen])
 
     def _keep(self, table: Table, options: WatcherOptions, snapshot: Snapshot, compared: "_Compared") -> None:
         """Make a content safe, and what helps to compare the next one with it."""

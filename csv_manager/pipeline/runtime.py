@@ -13,6 +13,7 @@ from csv_manager.core.errors import (
     BusyError,
     CsvManagerError,
     PathNotFoundError,
+    StaleWatcherError,
     StoreError,
     TornReadError,
     UnreadableError,
@@ -185,6 +186,7 @@ class Runtime:
         store_watcher: bool = False,
         origin: Origin | None = None,
         member: str | None = None,
+        watcher_id: int | None = None,
         stopping: Callable[[], bool] = lambda: False,
         patience: float | None = None,
     ) -> "Outcome":
@@ -198,6 +200,7 @@ class Runtime:
             store_watcher=store_watcher,
             origin=origin,
             member=member,
+            watcher_id=watcher_id,
             stopping=stopping,
             patience=patience,
         )
@@ -277,7 +280,7 @@ class Runtime:
             if settled is None:
                 return Processed(signature=Signature.of(stat_regular(place)), ours=False)
             return self._record(settled, place, watch_id)
-        except (TornReadError, BusyError, PathNotFoundError):
+        except (TornReadError, BusyError, StaleWatcherError, PathNotFoundError):
             return Processed(signature=None, torn=True)
         except UnreadableError as error:
             self._fail(place, watch_id, "unreadable", str(error))
@@ -298,6 +301,7 @@ class Runtime:
             cause=settled.cause,
             origin=settled.origin,
             member=settled.member,
+            watcher_id=settled.watcher_id,
             stopping=lambda: self._stopping,
             patience=_PATIENCE_SECONDS,
         )

@@ -161,7 +161,8 @@ class States:
                 self._untold.append((path, state, reason))
                 if change.watch_id in self._watched.options:
                     origin = self._watched.origin(change.place, change.watch_id)
-                    seen.append(Seen(path=path, state=state, reason=reason, origin=origin))
+                    watcher_id = self._watched.watcher_id(change.watch_id)
+                    seen.append(Seen(path=path, state=state, reason=reason, origin=origin, watcher_id=watcher_id))
         history = self._opened().catalog.history
         if gone:
             history.forget(gone)

@@ -41,6 +41,7 @@ class Settled:
     origin: Origin | None = None
     member: str | None = None
     cause: str = "change"
+    watcher_id: int | None = None
 
 
 class Records:
@@ -143,18 +144,18 @@ class Watched:
         options = self.options.get(watch_id)
         if options is None:
             return None
-        feed = self._feeds.get(watch_id)
+        watcher_id, feed = self.watcher_id(watch_id), self._feeds.get(watch_id)
         if feed is None:
-            return Settled(path=watch_id, options=options)
+            return Settled(path=watch_id, options=options, watcher_id=watcher_id)
         if _want(self._rivals(watch_id), place):
             return None
         if options.feed == "series":
             cause = cause_of(place, feed.root)
-            return Settled(path=watch_id, options=options, member=place, cause=cause)
+            return Settled(path=watch_id, options=options, member=place, cause=cause, watcher_id=watcher_id)
         path = self._path_read_at(place, options)
         if path is None:
             return None
-        return Settled(path=path, options=options, origin=self.origin(place, watch_id))
+        return Settled(path=path, options=options, origin=self.origin(place, watch_id), watcher_id=watcher_id)
 
     def _path_read_at(self, place: str, options: WatcherOptions) -> str | None:
         """The identity of the file of a feed that is read at a path; None if somebody else reads it.
@@ -215,6 +216,10 @@ class Watched:
         options = self.options.get(watch_id)
         is_one = options is not None and options.feed != "files"
         return watch_id if is_one else self._links.get(place, place)
+
+    def watcher_id(self, watch_id: str) -> int | None:
+        """The number of a watcher that is stored."""
+        return self._ids.get(watch_id)
 
     def is_series(self, watch_id: str) -> bool:
         """Whether a watcher's files are versions of one dataset."""

@@ -21,7 +21,15 @@ from csv_manager.store.records import (
 )
 from csv_manager.store.schema import changes, files, outbox, path_sha, series, versions, watchers
 from csv_manager.store.series import take
-from csv_manager.store.watchers import StoredWatcher, add_file, add_watcher, ensure_file, find_file, update_watcher
+from csv_manager.store.watchers import (
+    StoredWatcher,
+    add_file,
+    add_watcher,
+    check_watcher,
+    ensure_file,
+    find_file,
+    update_watcher,
+)
 
 _PAGE = 1000
 
@@ -135,18 +143,22 @@ class History:
         watcher: WatcherOptions | None = None,
         origin: Origin | None = None,
         member: Member | None = None,
+        watched_by: tuple[int, WatcherOptions] | None = None,
     ) -> int:
         """Record a version, its row changes and the outbox in one transaction, and return its number.
 
         `expected` is the latest version that the change set was made against; if another process recorded one
         meanwhile, nothing is written and `LostRaceError` raised. `watcher` is stored in the same transaction. No
         version is older than the one before it, whatever the clock says. Of a series, `member` is the file that was
-        read.
+        read. `watched_by` is the number of a stored watcher and its options; if it is not that any more, nothing is
+        written and `StaleWatcherError` raised.
         """
         number = expected + 1
         now = clock.now()
         held = new.status == "held"
         with writing(self._engine) as connection:
+            if watched_by is not None:
+                check_watcher(connection, *watched_by)
             moved = {"latest": number, "signature": signature and str(signature), "last_check": now, "last_change": now}
             if not held:
                 moved["head"] = number
@@ -214,10 +226,12 @@ class History:
             _reread_file(connection, file, reread)
 
     def observe(self, seen: Iterable[Seen]) -> None:
-        """Note what checks of files found."""
+        """Note what checks of files found, but for those whose watcher was deleted meanwhile."""
         now = clock.now()
         with writing(self._engine) as connection:
             for one in seen:
+                if one.watcher_id is not None and not _is_stored(connection, one.watcher_id):
+                    continue
                 values: dict[str, Any] = {"state": one.state, "reason": one.reason, "last_check": now}
                 if one.signature is not None:
                     values["signature"] = str(one.signature)
@@ -281,6 +295,10 @@ class History:
 
 def _told_origin(origin: Origin | None) -> dict[str, Any]:
     return {} if origin is None else {"link": origin.link, "feed_id": origin.feed_id}
+
+
+def _is_stored(connection: Connection, watcher_id: int) -> bool:
+    return connection.execute(select(watchers.c.id).where(watchers.c.id == watcher_id)).first() is not None
 
 
 def _has_own_watcher(connection: Connection, path: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from csv_manager.core.errors import LostRaceError, WatcherExistsError
+from csv_manager.core.errors import LostRaceError, StaleWatcherError, WatcherExistsError
 from csv_manager.core.model import FormatOptions, WatcherOptions
 from csv_manager.core.paths import identity
 from csv_manager.core.retention import Retention
@@ -124,6 +124,14 @@ def add_watcher(connection: Connection, csv_file: str, file_id: int | None, opti
     _refuse_name(connection, csv_file, options.name)
     told = _values(connection, options)
     connection.execute(insert(watchers).values(csv_file=csv_file, file_id=file_id, **told))
+
+
+def check_watcher(connection: Connection, watcher_id: int, options: WatcherOptions) -> None:
+    """Raise `StaleWatcherError`, inside the caller's transaction, if a watcher is not what it was, or is no more."""
+    query = select(watchers).where(watchers.c.id == watcher_id).with_for_update(read=True)
+    found = connection.execute(query).first()
+    if found is None or _stored(found).options != options:
+        raise StaleWatcherError
 
 
 def update_watcher(connection: Connection, watcher: StoredWatcher, options: WatcherOptions) -> None:

@@ -1,12 +1,16 @@
 """Several processes on one store at once: each content is recorded once, in order, and everyone tells it."""
 
+import concurrent.futures
+import itertools
 import re
 import signal
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from verdicts import SCALE, SETTLE, takes_its_time
 
 if TYPE_CHECKING:
@@ -139,3 +143,34 @@ def test_of_two_adds_of_one_file_at_once_one_is_refused(
     assert re.search(r"^Error: .*data\.csv is watched already", refused, re.MULTILINE), refused
     assert ledger.ask("SELECT csv_file FROM csv_watchers") == [str(path.resolve())]
     check_changes(path, [content])
+
+
+@pytest.mark.parametrize("attempt", range(4))
+def test_what_is_purged_beside_a_service_stays_purged(
+    cli: "Cli", service: Any, ledger: Any, until: Any, attempt: int
+) -> None:
+    path = cli.write("data.csv", f"id,v\n1,{attempt}\n")
+    cli("csv_watcher_add", "data.csv", "--settle", "0", "-i", "0.05")
+    service()
+    stop = threading.Event()
+
+    def write() -> None:
+        for number in itertools.count():
+            if stop.wait(0.01):
+                return
+            path.write_text(f"id,v\n1,{number}\n")
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        writer = pool.submit(write)
+        try:
+            until(lambda: len(ledger.contents()) > 3, "some versions")
+            cli("csv_watcher_delete", "data.csv", "--purge", "--yes")
+            beats = ledger.ask("SELECT MAX(heartbeat) FROM csv_services")
+            until(
+                lambda: ledger.ask("SELECT MAX(heartbeat) FROM csv_services") != beats, "a sign of life of the service"
+            )
+        finally:
+            stop.set()
+            writer.result()
+    assert ledger.contents() == []
+    assert ledger.ask("SELECT path FROM csv_files") == []

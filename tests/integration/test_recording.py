@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from csv_manager.core.errors import TornReadError, VersionNotFoundError
+from csv_manager.core.errors import StaleWatcherError, TornReadError, VersionNotFoundError
 from csv_manager.core.model import FormatOptions, WatcherOptions
 from csv_manager.core.retention import Retention
 from csv_manager.pipeline.runtime import Defaults, Runtime
@@ -242,3 +242,22 @@ def test_a_content_that_is_not_in_the_encoding_that_was_said_is_held(store: Stor
     assert re.search(r"is not utf-16: .*does not start with BOM; say what it is", latest.findings[0].message)
     record(store, path, "id,v\n1,c\n", options=options, encoding="utf-16")
     assert [change.op for change in file.changes(3)] == ["delete", "insert"]
+
+
+@pytest.mark.parametrize("is_changed", [True, False], ids=["changed", "deleted"])
+def test_nothing_is_recorded_for_a_watcher_that_is_no_longer_what_it_was(
+    store: Store, path: Path, is_changed: bool
+) -> None:
+    file = record(store, path, EDITS[0])
+    store.catalog.history.add_watcher(file.path, KEYED, None)
+    [watcher] = store.catalog.watchers.all()
+    path.write_text(EDITS[1])
+    store.recorder.record(file.path, KEYED, watcher_id=watcher.id)
+    path.write_text(EDITS[2])
+    if is_changed:
+        store.catalog.history.change_watcher(watcher, WatcherOptions(), None, None)
+    else:
+        store.catalog.watchers.delete(watcher)
+    with pytest.raises(StaleWatcherError):
+        store.recorder.record(file.path, KEYED, watcher_id=watcher.id)
+    assert numbers(file) == [2, 1]
