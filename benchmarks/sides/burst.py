@@ -21,7 +21,7 @@ def ours(folder: str, notice: Notice) -> None:
     from csv_manager.core.model import Signature
     from csv_manager.watch import Processed, Watch, WatchService
 
-    def process(path: str, _watch: str) -> Processed:
+    def process(path: str, _watch: str, _settled: Signature | None) -> Processed:
         notice(path)
         return Processed(signature=Signature.of(os.stat(path)))
 

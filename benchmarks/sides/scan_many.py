@@ -23,7 +23,7 @@ def ours(folder: str) -> tuple[float, int]:
     known = {entry.path: Known(signature=Signature.of(entry.stat()), state="ok") for entry in os.scandir(folder)}
     read: list[str] = []
 
-    def process(path: str, _watch: str) -> Processed:
+    def process(path: str, _watch: str, _settled: Signature | None) -> Processed:
         read.append(path)
         return Processed(signature=Signature.of(os.stat(path)))
 

@@ -264,9 +264,9 @@ class CsvWatcherApplication:
     def _record(self, place: str, path: str, options: WatcherOptions, **told: Any) -> None:
         """Record what is read at a place once it rests."""
         for attempt in range(_TORN_READS):
-            self.runtime.wait_settled(place, options)
+            settled = self.runtime.wait_settled(place, options)
             try:
-                self.runtime.record(path, options, **told)
+                self.runtime.record(path, options, settled=settled, **told)
                 break
             except TornReadError:
                 if attempt == _TORN_READS - 1:

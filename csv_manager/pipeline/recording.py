@@ -17,6 +17,7 @@ from csv_manager.core.errors import (
     LostRaceError,
     NotCsvError,
     PathNotFoundError,
+    TornReadError,
     UnreadableError,
 )
 from csv_manager.core.feeds import Feed
@@ -112,6 +113,7 @@ class Recorder:
         origin: Origin | None = None,
         member: str | None = None,
         watcher_id: int | None = None,
+        settled: Signature | None = None,
         stopping: Callable[[], bool] = lambda: False,
         patience: float | None = None,
     ) -> Outcome:
@@ -121,12 +123,14 @@ class Recorder:
         raises and stores nothing; without, such a content is recorded as held, with its finding. `origin` is how the
         file comes to be watched, if that may be new; `member` is the file of a series that is read, whose dataset
         `path` is.
-        Raises `TornReadError` if the file moves, or once `stopping` says so, `BusyError` if somebody else has its lock
-        for more than `patience` seconds, `StaleWatcherError` if the stored watcher `watcher_id` has no longer these
-        options, and `UnreadableError`.
+        Raises `TornReadError` if the file moves, or is not as it was when it `settled`, or once `stopping` says so,
+        `BusyError` if somebody else has its lock for more than `patience` seconds, `StaleWatcherError` if the stored
+        watcher `watcher_id` has no longer these options, and `UnreadableError`.
         """
         source = member or (self._source(path) if origin is None else origin.link or path)
         with self._locks.hold(path, patience), open_snapshot(source) as snapshot:
+            if settled not in (None, snapshot.signature):
+                raise TornReadError(f"{source} changed since it rested; it is read once it rests again.")
             snapshot.plain = Stoppable(snapshot.plain, path, stopping)
             outcome = self._record_settled(
                 Arrival(

@@ -187,6 +187,7 @@ class Runtime:
         origin: Origin | None = None,
         member: str | None = None,
         watcher_id: int | None = None,
+        settled: Signature | None = None,
         stopping: Callable[[], bool] = lambda: False,
         patience: float | None = None,
     ) -> "Outcome":
@@ -201,6 +202,7 @@ class Runtime:
             origin=origin,
             member=member,
             watcher_id=watcher_id,
+            settled=settled,
             stopping=stopping,
             patience=patience,
         )
@@ -217,11 +219,14 @@ class Runtime:
             self._tell(store, outcome)
         return outcome
 
-    def wait_settled(self, path: str, options: WatcherOptions) -> None:
-        """Wait until a file rests. Raises `PathNotFoundError`, `UnreadableError`."""
+    def wait_settled(self, path: str, options: WatcherOptions) -> Signature | None:
+        """Wait until a file rests; what it looks like then, if it does.
+
+        Raises `PathNotFoundError`, `UnreadableError`.
+        """
         settle, max_wait = self._watched.times(options)
         try:
-            wait_settled(path, settle=settle, max_wait=max_wait)
+            return wait_settled(path, settle=settle, max_wait=max_wait)
         except FileNotFoundError:
             raise PathNotFoundError(f"{path}: no such file.") from None
         except OSError as error:
@@ -273,13 +278,13 @@ class Runtime:
                 elif found.signature is not None and found.state != "held":
                     self._finish(path, place, found.signature)
 
-    def _process(self, place: str, watch_id: str) -> Processed:
+    def _process(self, place: str, watch_id: str, signature: Signature | None) -> Processed:
         """One job: record the settled file that is read at `place`; nothing it may meet ends the service."""
         try:
             settled = self._watched.settled(place, watch_id)
             if settled is None:
                 return Processed(signature=Signature.of(stat_regular(place)), ours=False)
-            return self._record(settled, place, watch_id)
+            return self._record(settled, place, watch_id, signature)
         except (TornReadError, BusyError, StaleWatcherError, PathNotFoundError):
             return Processed(signature=None, torn=True)
         except UnreadableError as error:
@@ -293,7 +298,7 @@ class Runtime:
             raise
         return Processed(signature=None)
 
-    def _record(self, settled: Settled, place: str, watch_id: str) -> Processed:
+    def _record(self, settled: Settled, place: str, watch_id: str, signature: Signature | None) -> Processed:
         path = settled.path
         outcome = self.record(
             path,
@@ -302,6 +307,7 @@ class Runtime:
             origin=settled.origin,
             member=settled.member,
             watcher_id=settled.watcher_id,
+            settled=signature,
             stopping=lambda: self._stopping,
             patience=_PATIENCE_SECONDS,
         )

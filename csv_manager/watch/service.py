@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from csv_manager.core.model import FolderCheck
+from csv_manager.core.model import FolderCheck, Signature
 from csv_manager.watch.hints import Hints
 from csv_manager.watch.judging import Observe
 from csv_manager.watch.scheduler import Scheduler
@@ -30,13 +30,17 @@ _SLICE_SECONDS = 0.01
 class WatchService:
     """Looks at files and hands settled ones to `process`, which runs in the pool.
 
-    `process(path, watch id)`; `observe(path, watch id, state, reason)` is told when a file's state changes for a reason
+    `process(path, watch id, signature)`: what the file looked like when it had settled, or None of one that never
+    rests; `observe(path, watch id, state, reason)` is told when a file's state changes for a reason
     that is found without reading it, `observe_folder(path, state, reason)` whether all in a folder can be watched. None
     of them may raise.
     """
 
     def __init__(
-        self, process: Callable[[str, str], Processed], observe: Observe, observe_folder: ObserveFolder
+        self,
+        process: Callable[[str, str, Signature | None], Processed],
+        observe: Observe,
+        observe_folder: ObserveFolder,
     ) -> None:
         self._process = process
         self._hints = Hints(self)
@@ -202,7 +206,7 @@ class WatchService:
             processed = Processed(signature=None, torn=self._stopping)
             try:
                 if not self._stopping:
-                    processed = self._process(file.path, file.watch.id)
+                    processed = self._process(file.path, file.watch.id, file.settle().settled)
             except Exception:
                 if not self._stopping:
                     log.exception("Recording %s failed.", file.path)

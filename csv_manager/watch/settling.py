@@ -20,14 +20,17 @@ def stat_of(path: str) -> tuple[Signature, float]:
     return Signature.of(stat), clock.now().timestamp() - max(stat.st_ctime, stat.st_mtime)
 
 
-def wait_settled(path: str, *, settle: float, max_wait: float) -> None:
-    """Wait until a file has rested for `settle` seconds, `max_wait` at most. Raises OSError."""
+def wait_settled(path: str, *, settle: float, max_wait: float) -> Signature | None:
+    """Wait until a file has rested for `settle` seconds, and return what it looks like; None after `max_wait`.
+
+    Raises OSError.
+    """
     settling = Settling(settle=settle, max_wait=max_wait)
     while True:
         signature, rested = stat_of(path)
         now = time.monotonic()
         if settling.look(signature, now, rested if settling.seen is None else 0) == "read":
-            return
+            return settling.settled
         time.sleep(min(max(settling.due - now, 0.001), 0.1))
 
 
@@ -45,6 +48,8 @@ class Settling:
     known: Signature | None = None
     seen: Signature | None = None
     seen_at: float = 0
+    #: What it looked like when it was to be read; None if it never rested.
+    settled: Signature | None = None
     restless_at: float | None = None
     read_at: float | None = None
     due: float = 0
@@ -68,6 +73,7 @@ class Settling:
             ready = max(ready, self.seen_at + min(self.settle, _EQUAL))
         self.due = max(ready, self.allowed_at)
         if now >= self.due:
+            self.settled = signature if now >= self.seen_at + self.settle else None
             return "read"
         return "later" if now < self.allowed_at else "wait"
 

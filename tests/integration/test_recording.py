@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from csv_manager.core.errors import StaleWatcherError, TornReadError, VersionNotFoundError
-from csv_manager.core.model import FormatOptions, WatcherOptions
+from csv_manager.core.model import FormatOptions, Signature, WatcherOptions
 from csv_manager.core.retention import Retention
 from csv_manager.pipeline.runtime import Defaults, Runtime
 from csv_manager.pipeline.store import File, Store
@@ -261,3 +261,15 @@ def test_nothing_is_recorded_for_a_watcher_that_is_no_longer_what_it_was(
     with pytest.raises(StaleWatcherError):
         store.recorder.record(file.path, KEYED, watcher_id=watcher.id)
     assert numbers(file) == [2, 1]
+
+
+def test_what_changed_since_it_settled_is_not_read(store: Store, path: Path) -> None:
+    file = record(store, path, EDITS[0])
+    path.write_text(EDITS[1])
+    settled = Signature.of(path.stat())
+    path.write_text("")  # the next writer has begun
+    with pytest.raises(TornReadError):
+        store.recorder.record(file.path, KEYED, settled=settled)
+    path.write_text(EDITS[2])
+    store.recorder.record(file.path, KEYED, settled=Signature.of(path.stat()))
+    assert [content(file, number) for number in (1, 2)] == [EDITS[0], EDITS[2]]

@@ -51,7 +51,7 @@ class Watching:
     def wait_read(self, path: Path, times: int = 1) -> None:
         self.wait(lambda: self.read.count(str(path)) >= times, f"{path} being read")
 
-    def _process(self, path: str, _watch: str) -> Processed:
+    def _process(self, path: str, _watch: str, _settled: Signature | None) -> Processed:
         signature = Signature.of(os.stat(path))
         with self._changed:
             self.read.append(path)
@@ -243,10 +243,10 @@ def test_an_error_in_a_job_ends_nothing(watching: Watching, folder: Path, monkey
     process = watching._process
     failures = iter([ValueError("once")])
 
-    def failing(place: str, watch: str) -> Processed:
+    def failing(place: str, watch: str, settled: Signature | None) -> Processed:
         for failure in failures:
             raise failure
-        return process(place, watch)
+        return process(place, watch, settled)
 
     monkeypatch.setattr(watching.service, "_process", failing)
     watching.file(path)
