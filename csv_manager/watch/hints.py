@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import threading
+import time
 import warnings
 from typing import Any, Protocol
 
@@ -19,6 +20,8 @@ _EXHAUSTED = {
     errno.ENOSPC: "the limit fs.inotify.max_user_watches is reached; raise it with sysctl",
     errno.EMFILE: "the limit fs.inotify.max_user_instances, or of open files, is reached; raise it",
 }
+#: Seconds between two attempts to have events, where the system refused all of them.
+_AGAIN_SECONDS = 10.0
 
 
 class Told(Protocol):
@@ -40,7 +43,9 @@ class Hints:
     def __init__(self, told: Told) -> None:
         self._told = told
         self._source: _Inotify | _Observed | None = None
+        #: Why there are no events at all, and until when that is believed.
         self._failed: str | None = None
+        self._again_at = 0.0
         self._lock = threading.Lock()
 
     def watch(self, folder: str) -> str | None:
@@ -49,7 +54,7 @@ class Hints:
         Raises FileNotFoundError, NotADirectoryError if there is no such folder.
         """
         with self._lock:
-            if self._failed is not None:
+            if self._failed is not None and time.monotonic() < self._again_at:
                 return self._failed
             try:
                 if self._source is None:
@@ -60,7 +65,7 @@ class Hints:
             except (OSError, ImportError) as error:
                 reason = _reason(error)
                 if self._source is None:
-                    self._failed = reason
+                    self._failed, self._again_at = reason, time.monotonic() + _AGAIN_SECONDS
                 return reason
             return None
 

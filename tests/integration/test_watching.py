@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import errno
+import itertools
 import os
 import shutil
 import threading
@@ -144,6 +145,29 @@ def test_where_the_system_refuses_events_files_are_looked_at_each_interval(
     assert f"{folder} is scanned once an interval: " in said
     assert words in said
     assert words in (watching.service.take_checks()[str(folder)].polled or "")
+
+
+@pytest.mark.parametrize("call", ["inotify_add_watch", "inotify_init"])
+def test_once_the_system_refuses_no_longer_there_are_events(
+    watching: Watching, folder: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    monkeypatch.setattr(hints, "_AGAIN_SECONDS", 0.1)
+    with monkeypatch.context() as patched:
+        refuse(patched, call, errno.EMFILE)
+        first = write(folder / "a.csv")
+        watching.feed(folder, interval=0.05)
+        watching.start()
+        assert "limit" in (watching.service.take_checks()[str(folder)].polled or "")
+
+    def has_events() -> bool:
+        checks = watching.service.take_checks()
+        return bool(checks) and checks[str(folder)].polled is None
+
+    for number in itertools.count():
+        if has_events():
+            break
+        write(first, f"{number}\n")
+        watching.wait_read(first, number + 2)
 
 
 def test_elsewhere_the_observer_of_the_system_tells(
