@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from csv_manager.core.errors import ArchiveError
+from csv_manager.core.files import make_private
 
 #: Lock files; two files that share one wait for each other, which is rare and harmless.
 _STRIPES = 64
@@ -44,7 +45,7 @@ class FileLocks:
 
         with self._turns[stripe]:
             try:
-                self._folder.mkdir(parents=True, exist_ok=True)
+                make_private(self._folder)
                 lock = filelock.FileLock(self._folder / f"{stripe:02}.lock", thread_local=False)
                 lock.acquire()
             except OSError as error:
