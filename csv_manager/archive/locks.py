@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from csv_manager.core.errors import ArchiveError, BusyError
+from csv_manager.core.files import make_private
 
 #: Lock files; two files that share one wait for each other.
 _STRIPES = 64
@@ -54,7 +55,7 @@ class FileLocks:
         with contextlib.ExitStack() as stack:
             stack.callback(self._turns[stripe].release)
             try:
-                self._folder.mkdir(parents=True, exist_ok=True)
+                make_private(self._folder)
                 lock = filelock.FileLock(self._folder / f"{stripe:02}.lock", thread_local=False)
                 stack.enter_context(lock.acquire(timeout, poll_interval=_POLL_SECONDS))
             except filelock.Timeout as error:

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from csv_manager.archive.frames import FrameFile, write_frames
 from csv_manager.core import clock
 from csv_manager.core.errors import ArchiveError
+from csv_manager.core.files import make_private
 
 #: A temporary file that lies there for so long has lost its process.
 _STALE_SECONDS = 3600
@@ -147,7 +148,7 @@ class Objects:
     def _temporary(self, place: str) -> Iterator[tuple[BinaryIO, Path]]:
         """An open temporary file, gone at the end unless it got a name."""
         folder = self.folder / place
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         descriptor, name = tempfile.mkstemp(dir=folder)
         try:
             with open(descriptor, "wb") as file:
@@ -160,7 +161,7 @@ class Objects:
 def move(incoming: Path, target: Path) -> None:
     """Give a file its name, and make the name safe."""
     if not target.parent.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_private(target.parent)
         _sync_folder(target.parent.parent)
     os.replace(incoming, target)
     _sync_folder(target.parent)

@@ -1,4 +1,4 @@
-"""Writing a file so that nobody ever sees half of it, and stdout as long as somebody reads it."""
+"""Files that nobody ever sees half of, folders for one user alone, and stdout as long as somebody reads it."""
 
 import contextlib
 import os
@@ -40,6 +40,13 @@ def copy(source: BinaryIO, target: BinaryIO, done: Callable[[int], None]) -> Non
     while block := source.read(_BLOCK):
         target.write(block)
         done(len(block))
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it, for their user alone; one that is there stays as it is. Raises OSError."""
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def give_up_stdout() -> None:

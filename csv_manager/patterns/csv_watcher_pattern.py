@@ -143,6 +143,10 @@ class CsvWatcherPlugin:
         """Delete or move recorded files where watchers say so; done by itself while files are watched."""
         self._app.runtime.consume()
 
+    def put_back(self, csv_file: str, options: WatcherOptions) -> None:
+        """Give the files of a deleted watcher their names again, where `--done` of a killed process had hidden them."""
+        self._app.runtime.put_back(csv_file, options)
+
     def prune(self) -> None:
         """Forget the versions that the watchers' retention does not keep; done by itself while files are watched."""
         self._app.runtime.prune()

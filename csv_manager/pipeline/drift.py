@@ -1,7 +1,7 @@
 """The completeness account: what is on the disk against what is recorded."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,7 @@ from csv_manager.core.errors import PathNotFoundError, TornReadError, Unreadable
 from csv_manager.core.feeds import Feed, Seen
 from csv_manager.core.model import Version, WatcherOptions
 from csv_manager.core.paths import identity, os_reason
+from csv_manager.pipeline.consuming import aside_of, left_aside
 from csv_manager.pipeline.store import Store
 
 #: Seconds that a running service has, beyond a file's own time to settle, to record what is new.
@@ -33,7 +34,8 @@ class Drift:
 class Item:
     """A file to account for: its identity, where it is read, and how it is watched; of a series, its dataset too.
 
-    With a `reason` it cannot be read, and may be a folder.
+    With a `reason` it cannot be read, and may be a folder. `aside` is where it lies if a process that was killed had
+    taken it aside, to delete or move it.
     """
 
     path: str
@@ -41,6 +43,7 @@ class Item:
     options: WatcherOptions
     dataset: str | None = None
     reason: str | None = None
+    aside: str | None = None
 
     def is_of(self, feed: Feed) -> bool:
         """Whether it is a file of a feed, or one of its folders that cannot be read."""
@@ -64,6 +67,8 @@ def items(store: Store) -> Iterator[Item]:
         feed = feeds[watcher.csv_file]
         rivals = feed.rivals(feeds.values())
         found = {seen.path: seen.reason for seen in _look(feed) if not any(one.wants(seen.path) for one in rivals)}
+        aside = {item.source: item for item in _left_aside(watcher.csv_file, feed, rivals, options, found)}
+        yield from aside.values()
         if options.feed == "series":
             for source, reason in found.items():
                 dataset = watcher.csv_file
@@ -77,12 +82,16 @@ def items(store: Store) -> Iterator[Item]:
         for source in dict.fromkeys([*members, *found]):
             reason = found.get(source)
             path = members.get(source) or (source if reason else identity(source))
-            if path not in own:
+            if path not in own and (source in found or source not in aside):
                 yield Item(path=path, source=source, options=options, reason=reason)
 
 
 def find_drift(store: Store, item: Item) -> Drift | None:
     """What of a file is not as it is recorded: its content is read as a whole and compared by its SHA-256."""
+    return _find_drift(store, item) if item.aside is None else _find_drift_aside(store, item, item.aside)
+
+
+def _find_drift(store: Store, item: Item) -> Drift | None:
     latest = None if item.reason else _recorded(store, item)
     number = latest.number if latest else None
 
@@ -102,6 +111,24 @@ def find_drift(store: Store, item: Item) -> Drift | None:
     if latest.sha256 != sha256:
         return drift("changed", f"It holds {sha256[:12]}; version {latest.number} is {latest.sha256[:12]}.")
     return None
+
+
+def _find_drift_aside(store: Store, item: Item, aside: str) -> Drift | None:
+    """What is to be told of a file that was taken aside, but for one whose content is recorded."""
+    try:
+        with open_snapshot(aside) as snapshot:
+            sha256 = snapshot.sha256
+    except PathNotFoundError:
+        return None  # by a process that is alive
+    except UnreadableError as error:
+        return Drift(csv_file=item.path, drift="unreadable", version=None, reason=str(error))
+    except TornReadError:
+        sha256 = ""
+    file = store.find(item.dataset or identity(item.source))
+    if file is not None and any(version.sha256 == sha256 for version in file.versions()):
+        return None
+    reason = f"It was taken aside as {aside} by a process that was killed; csv_watch gives it its name back."
+    return Drift(csv_file=item.path, drift="unrecorded", version=None, reason=reason)
 
 
 def wait_recorded(store: Store, drifted: Sequence[Item], settle: float) -> dict[str, Drift]:
@@ -145,6 +172,18 @@ def _recorded(store: Store, item: Item) -> Version | None:
         return file.latest() if file else None
     taken = store.catalog.series.find(item.dataset, item.source)
     return store.catalog.history.version(file.record.id, taken.version) if taken else None
+
+
+def _left_aside(
+    path: str, feed: Feed, rivals: Sequence[Feed], options: WatcherOptions, found: Mapping[str, str | None]
+) -> Iterator[Item]:
+    """The files of a feed that were taken aside, in place of those that are not found."""
+    dataset = path if options.feed == "series" else None
+    for place in left_aside(feed):
+        if feed.wants(place) and not any(rival.wants(place) for rival in rivals):
+            aside = aside_of(place)
+            told = aside if place in found else place if dataset else identity(place)
+            yield Item(path=told, source=place, options=options, dataset=dataset, aside=aside)
 
 
 def _look(feed: Feed) -> list[Seen]:

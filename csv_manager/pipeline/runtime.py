@@ -2,10 +2,10 @@
 
 import contextlib
 import logging
-import os
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from csv_manager.core import clock
@@ -18,11 +18,10 @@ from csv_manager.core.errors import (
     TornReadError,
     UnreadableError,
 )
-from csv_manager.core.leases import is_open_for_writing
 from csv_manager.core.model import Origin, Signature, WatcherOptions
 from csv_manager.core.paths import os_reason, stat_regular
-from csv_manager.pipeline.consuming import Consumer, Done, consume, left_aside, recover
 from csv_manager.pipeline.delivery import Delivery
+from csv_manager.pipeline.finishing import Finisher
 from csv_manager.pipeline.repeating import Repeating
 from csv_manager.pipeline.states import States
 from csv_manager.pipeline.watched import Defaults, Records, Settled, Watched
@@ -68,7 +67,6 @@ class Runtime:
         self._on_version = on_version
         self._on_state = on_state
         self._watched = Watched(opened, defaults)
-        self._consumer = Consumer()
         self._last_beat = clock.now()
         self._next_flush = 0.0
         self._last_prune: dt.datetime | None = None
@@ -86,6 +84,7 @@ class Runtime:
         self.ticks: list[Callable[[], object]] = []
         self.tellings: list[Callable[[], object]] = []
         self.service = WatchService(self._process, self._states.see, self._states.see_folder)
+        self._finisher = Finisher(opened, self._watched, self._states, self.delivery, self.service)
 
     @property
     def running(self) -> bool:
@@ -107,7 +106,7 @@ class Runtime:
         yielding = self._watched.yielding(path)
         if self._watched.put(path, options, watcher_id) and self.running:
             self._states.forget(path)
-            self._consumer.forget(path)
+            self._finisher.remove(path)
             try:
                 for one in dict.fromkeys([path, *yielding, *self._watched.yielding(path)]):
                     self._track(one)
@@ -120,7 +119,7 @@ class Runtime:
         yielding = self._watched.yielding(path)
         if self._watched.remove(path):
             self._states.forget(path)
-            self._consumer.forget(path)
+            self._finisher.remove(path)
             self.service.remove(path)
             for one in yielding if self.running else ():
                 self._track(one)
@@ -259,6 +258,8 @@ class Runtime:
         return self.delivery.deliver(self._opened()) if self.delivery.names() else True
 
     def _track(self, path: str, files: "Records | None" = None) -> None:
+        options = self.watched[path]
+        finished = self._finisher.recover(path, options)
         told = self._watched.watch(path, files)
         if told is None:
             self.service.remove(path)
@@ -266,17 +267,7 @@ class Runtime:
         watch, known = told
         self.service.add(watch, known)
         self._states.hold(path, [place for place, found in known.items() if found.state == "held"])
-        options = self.watched[path]
-        if options.done != "keep":
-            for folder in {watch.path, *map(os.path.dirname, known)}:
-                for place in left_aside(folder):
-                    self._recover(place, path, options.done_folder)
-            for place, found in known.items():
-                if found.state == "ok" and not os.path.lexists(place):
-                    self.service.forget(place)
-                    self._forget_done(path, place)  # a process was killed when it had done with it
-                elif found.signature is not None and found.state != "held":
-                    self._finish(path, place, found.signature)
+        self._finisher.begin(path, options, known, finished)
 
     def _process(self, place: str, watch_id: str, signature: Signature | None) -> Processed:
         """One job: record the settled file that is read at `place`; nothing it may meet ends the service."""
@@ -315,74 +306,17 @@ class Runtime:
             self._states.hold(watch_id, [place])
         else:
             self._states.recorded(place, watch_id)
-            self._finish(watch_id, place, outcome.signature)
+            self._finisher.add(watch_id, place, outcome.signature)
         self._teller.ring()
         return Processed(signature=outcome.signature, is_open=outcome.is_open)
 
-    def _finish(self, watch_id: str, place: str, signature: Signature) -> None:
-        """A file is recorded: see to it that it is deleted or moved, if that is asked for."""
-        options = self.watched.get(watch_id)
-        if options is not None and options.done != "keep" and not os.path.islink(place):
-            position = self._opened().catalog.outbox.end()
-            done = Done(place=place, signature=signature, position=position, folder=options.done_folder)
-            self._consumer.add(watch_id, done)
-
     def consume(self) -> None:
         """Delete or move the files that are recorded and told to every receiver, where that is asked for."""
-        store = self._opened()
-        names = self.delivery.names()
-        told = store.catalog.outbox.lowest(names) if names else None
-        for watch_id, done in self._consumer.ready(told):
-            if is_open_for_writing(done.place):  # what is written yet is recorded first
-                self._consumer.retry(done)
-                continue
-            self.service.forget(done.place)
-            try:
-                with store.locks.hold(done.place):
-                    is_gone = consume(done, self._recorded_of(done.place, watch_id))
-                if not is_gone:
-                    self._consumer.remove(done)
-                    self.service.rescan(os.path.dirname(done.place))
-                    continue
-            except OSError as error:
-                what = f"moved to {done.folder}" if done.folder else "deleted"
-                reason = f"{done.place}: it is recorded, but cannot be {what}: {os_reason(error)}; it is tried again."
-                self._fail(done.place, watch_id, "failing", reason, about=_done_with(done.place))
-                self._consumer.retry(done)
-                self.service.rescan(os.path.dirname(done.place))
-                continue
-            log.info("%s is recorded and %s.", done.place, f"moved to {done.folder}" if done.folder else "deleted")
-            self._forget_done(watch_id, done.place)
-            self._consumer.remove(done)
+        self._finisher.finish()
 
-    def _recover(self, place: str, watch_id: str, folder: str | None) -> None:
-        """Go on with a file that a killed process had taken aside."""
-        try:
-            with self._opened().locks.hold(place):
-                recover(place, folder, self._recorded_of(place, watch_id))
-        except OSError as error:
-            where, reason = os.path.dirname(place), os_reason(error)
-            told = "%s was taken aside, as a hidden file in %s, and stays there until the next start: %s."
-            log.warning(told, place, where, reason)
-
-    def _recorded_of(self, place: str, watch_id: str) -> Callable[[str], bool]:
-        """Whether the file at a place has a version with a content, by its SHA-256."""
-
-        def is_recorded(sha256: str) -> bool:
-            file = self._opened().find(self._watched.path_at(place, watch_id))
-            return file is not None and any(version.sha256 == sha256 for version in file.versions())
-
-        return is_recorded
-
-    def _forget_done(self, watch_id: str, place: str) -> None:
-        """A file was deleted or moved as it is asked for: it is not missed; another one of its name is a new one."""
-        path, store = self._watched.path_at(place, watch_id), self._opened()
-        file = None if self._watched.is_series(watch_id) else store.find(path)
-        if self._states.is_wrong(path, _done_with(place)) or (file and file.record.state in ("failing", "missing")):
-            self._states.see(place, watch_id, "ok", None, about=_done_with(place))
-        self._states.store()
-        if file is not None and not os.path.lexists(place):
-            store.catalog.history.adopt([file.record.id], None)
+    def put_back(self, path: str, options: WatcherOptions) -> None:
+        """Give the files their names again that killed processes took aside for a watcher that is no more."""
+        self._finisher.recover(path, replace(options, done="keep", paused=False))
 
     def _tell(self, store: "Store", outcome: "Outcome") -> None:
         found = store.find_version(outcome.path, outcome.number or 0)
@@ -393,9 +327,9 @@ class Runtime:
         if version.status == "held":
             self._on_state(outcome.path, "held", version.findings[0].message)
 
-    def _fail(self, place: str, watch_id: str, state: str, reason: str, about: str | None = None) -> None:
+    def _fail(self, place: str, watch_id: str, state: str, reason: str) -> None:
         log.info("%s", reason)
-        self._states.see(place, watch_id, state, reason, about)
+        self._states.see(place, watch_id, state, reason)
 
     def _beat(self) -> None:
         now = clock.now()
@@ -420,8 +354,3 @@ class Runtime:
                 self._opened().catalog.folders.checked(checks)
             took = time.monotonic() - now
             self._next_flush = now + max(_CHECKS_SECONDS, took / _CHECKS_SHARE)
-
-
-def _done_with(place: str) -> str:
-    """What a trouble with `--done` is about, which a new recording of the file does not end."""
-    return f"{place} done with"

@@ -147,7 +147,7 @@ class Watched:
         watcher_id, feed = self.watcher_id(watch_id), self._feeds.get(watch_id)
         if feed is None:
             return Settled(path=watch_id, options=options, watcher_id=watcher_id)
-        if _want(self._rivals(watch_id), place):
+        if self.is_of_another(place, watch_id):
             return None
         if options.feed == "series":
             cause = cause_of(place, feed.root)
@@ -216,6 +216,12 @@ class Watched:
         options = self.options.get(watch_id)
         is_one = options is not None and options.feed != "files"
         return watch_id if is_one else self._links.get(place, place)
+
+    def is_of_another(self, place: str, watch_id: str) -> bool:
+        """Whether a file that is read at a path, and that a feed wants, is another watcher's."""
+        if place != watch_id and place in self.options:
+            return True
+        return _want(self._rivals(watch_id), place)
 
     def watcher_id(self, watch_id: str) -> int | None:
         """The number of a watcher that is stored."""

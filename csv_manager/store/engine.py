@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.pool import StaticPool
 
 from csv_manager.core.errors import ConfigurationError, StoreError
+from csv_manager.core.files import make_private
 
 _BUSY_SECONDS = 10
 #: The longest that a thread waits for another one of its process that writes.
@@ -30,10 +31,10 @@ _USE_LOCK, _WRITE_LOCK = "csv_manager_lock", "csv_manager_write_lock"
 def make_engine(url: str | URL, *, snapshots: bool = True) -> Engine:
     """An engine for a database URL.
 
-    SQLite: write-ahead log, foreign keys on, waits ten seconds for another writer, the folder is made; an in-memory
-    database is one for all threads. With `snapshots` a transaction begins at its first statement, reads see one state,
-    and DDL is undone with the rest; whether it writes has to be said at its begin. Without, it begins at its first
-    write, as a session needs that reads, lets others write, and writes then.
+    SQLite: write-ahead log, foreign keys on, waits ten seconds for another writer, folder and file are made, for their
+    user alone; an in-memory database is one for all threads. With `snapshots` a transaction begins at its first
+    statement, reads see one state, and DDL is undone with the rest; whether it writes has to be said at its begin.
+    Without, it begins at its first write, as a session needs that reads, lets others write, and writes then.
     """
     try:
         parsed = make_url(url)
@@ -58,14 +59,15 @@ def make_engine(url: str | URL, *, snapshots: bool = True) -> Engine:
         raise ConfigurationError(
             f"No driver for {parsed.drivername}: {error}; pip install 'csv_manager[{parsed.get_backend_name()}]'."
         ) from None
-    _set_up_sqlite(engine, logged=not (memory or frozen), snapshots=snapshots)
+    database = None if memory or frozen else str(parsed.database)
+    _set_up_sqlite(engine, database, snapshots=snapshots)
     engine.update_execution_options(**{_USE_LOCK: threading.RLock()} if memory else {_WRITE_LOCK: threading.Lock()})
     return engine
 
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
     except OSError as error:
         raise StoreError(f"The store's folder {folder} cannot be made: {error.strerror}; set APP_PATH.") from error
 
@@ -80,13 +82,28 @@ def _is_frozen(database: Path) -> bool:
     return database.exists() and not os.access(database.parent, os.W_OK) and not waits
 
 
-def _set_up_sqlite(engine: Engine, *, logged: bool, snapshots: bool) -> None:
+def _make_file(database: str) -> None:
+    """Make a database that only its user may read, as SQLite has its log be then; one that is there stays as it is."""
+    if database.startswith("file:"):
+        return
+    with contextlib.suppress(OSError):  # of anything else than one that is there, SQLite tells
+        os.close(os.open(os.path.realpath(database), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _set_up_sqlite(engine: Engine, database: str | None, *, snapshots: bool) -> None:
+    """Have every connection be as it is to be; `database` is the file of one that is written to."""
+
+    @event.listens_for(engine, "do_connect")
+    def make(*_: Any) -> None:
+        if database is not None:
+            _make_file(database)
+
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
         if snapshots:
             connection.isolation_level = None
         cursor = connection.cursor()
-        if logged:
+        if database is not None:
             _write_ahead(cursor)
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = FULL")

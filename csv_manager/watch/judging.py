@@ -92,6 +92,8 @@ class Judge:
         if file.is_open and signature == file.known and not is_open_for_writing(file.path):
             file.doubt()
         if file.settling is None and signature == file.known:
+            if file.state == "failing":  # as a process before this one left it; what fails yet is told anew
+                self._tell(file, "ok", None)
             self._rest(file)
             return
         # Only what was there when the service began is believed to have rested already: the clock may have been set.

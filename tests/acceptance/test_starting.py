@@ -1,4 +1,4 @@
-"""Ctrl-C before a command runs, while Python still imports what it needs."""
+"""What a command begins with: Ctrl-C while Python still imports what it needs, and a home that is made."""
 
 import os
 import signal
@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Cli
+    from collections.abc import Callable
+
+    from conftest import Cli, Service
+
+    Start = Callable[..., "Service"]
 
 #: In place of a module that is imported: it says that it is, and takes its time.
 SLOW = "import os, signal\nopen(os.environ['IMPORTING'], 'w').close()\nsignal.pause()\n"
@@ -50,3 +54,27 @@ def test_an_interrupt_that_the_caller_ignores_ends_nothing(cli: "Cli") -> None:
         process.terminate()
         _, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (-signal.SIGTERM, b"")
+
+
+def test_what_is_kept_is_its_users_alone(cli: "Cli", service: "Start") -> None:
+    cli.prefix = ["sh", "-c", 'umask 022; exec "$@"', "sh"]
+    cli.write("data.csv", "id\n1\n").chmod(0o600)
+    cli("csv_watcher_add", "data.csv", "--key", "id")
+    with service() as running:
+        cli.write("data.csv", "id\n2\n")
+        running.wait_told("data.csv", "version 2 ")
+        assert {"watcher_db.db", "watcher_db.db-wal", "watcher_db.db-shm", "archive"} <= set(os.listdir(cli.home))
+        places = [cli.home, cli.home / "archive", *(path for path in cli.home.rglob("*") if path.suffix != ".lock")]
+        assert {path for path in places if path.stat().st_mode & 0o077} == set()
+        assert running.stop() == 0
+
+
+def test_what_is_shared_already_stays_shared(cli: "Cli") -> None:
+    cli.home.mkdir()
+    cli.home.chmod(0o755)
+    database = cli.home / "watcher_db.db"
+    database.touch()
+    database.chmod(0o640)
+    cli.write("data.csv", "id\n1\n")
+    cli("csv_watcher_add", "data.csv")
+    assert (cli.home.stat().st_mode & 0o777, database.stat().st_mode & 0o777) == (0o755, 0o640)

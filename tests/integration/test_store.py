@@ -56,6 +56,18 @@ def test_a_store_is_opened_while_another_process_makes_it(path: Path) -> None:
         opened.dispose()
 
 
+def test_a_new_database_is_its_users_alone_also_behind_a_link(tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to("store.db")
+    mask = os.umask(0)
+    try:
+        with contextlib.closing(Catalog(f"sqlite:///{link}")), contextlib.closing(Catalog("sqlite://")):
+            modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    finally:
+        os.umask(mask)
+    assert modes == dict.fromkeys(("link.db", "store.db", "store.db-wal", "store.db-shm"), 0o600)
+
+
 def version(sha256: str = "a" * 64, **values: Any) -> NewVersion:
     told: dict[str, Any] = {
         "base": None, "cause": "change", "status": "ok", "sha256": sha256, "size": 3, "rows": 1, "inserted": 1,

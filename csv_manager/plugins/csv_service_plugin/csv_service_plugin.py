@@ -1,12 +1,13 @@
 """The commands csv_service_*: csv_watch as a service that the system starts, and which processes watch."""
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from csv_manager.core.errors import OptionError
-from csv_manager.core.files import writing_to
+from csv_manager.core.files import make_private, writing_to
 from csv_manager.core.hosts import host
 from csv_manager.core.paths import os_reason
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
@@ -140,7 +141,7 @@ def _write(path: str, content: bytes, home: str) -> None:
     """Write a unit that only its user can read or change: launchd takes no other."""
     for folder in (os.path.dirname(path), home):
         try:
-            os.makedirs(folder, exist_ok=True)
+            make_private(Path(folder))
         except OSError as error:
             raise OptionError(f"{folder} cannot be made: {os_reason(error)}.") from error
     try:

@@ -54,6 +54,7 @@ class Deleting:
         if one.is_own:
             self._store.catalog.watchers.delete(one.watcher)
             self._plugin.csv_watcher.unregister(one.path)
+            self._plugin.csv_watcher.put_back(one.watcher.csv_file, one.watcher.options)
             return
         file = self._store.find(one.path)
         if os.path.lexists(file.record.source):
