@@ -122,7 +122,8 @@ class Watched:
             known = {
                 place: Known(signature=found.signature, state="held" if found.is_held else "ok")
                 for place, found in taken.items()
-                if os.path.lexists(place)  # one that went, or was done with, is not missed
+                # One that went, or was done with, is not missed; nor is one that was left out since.
+                if feed.wants(place) and os.path.lexists(place)
             }
             return self._watch(path, options, feed.root, feed), known
         history = self._opened().catalog.history
