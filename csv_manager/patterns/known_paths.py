@@ -4,7 +4,15 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from csv_manager.core.feeds import Feed
 from csv_manager.core.paths import select
+
+
+def series_of(watchers: Iterable[Any], *paths: str | None) -> Any:
+    """The watcher of the series that a file belongs to, by any of its paths; None if it is of none."""
+    series = (watcher for watcher in watchers if watcher.options.feed == "series")
+    feeds = ((watcher, Feed.of(watcher.csv_file, watcher.options)) for watcher in series)
+    return next((watcher for watcher, feed in feeds if any(path and feed.has(path) for path in paths)), None)
 
 
 class KnownPaths:

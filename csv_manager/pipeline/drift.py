@@ -65,9 +65,10 @@ def items(store: Store) -> Iterator[Item]:
         rivals = feed.rivals(feeds.values())
         found = {seen.path: seen.reason for seen in _look(feed) if not any(one.wants(seen.path) for one in rivals)}
         if options.feed == "series":
+            dataset = watcher.csv_file
             for source, reason in found.items():
-                dataset = watcher.csv_file
-                yield Item(path=source, source=source, options=options, dataset=dataset, reason=reason)
+                if source not in own:
+                    yield Item(path=source, source=source, options=options, dataset=dataset, reason=reason)
             continue
         members = {
             file.source: file.path

@@ -122,8 +122,8 @@ class Watched:
             known = {
                 place: Known(signature=found.signature, state="held" if found.is_held else "ok")
                 for place, found in taken.items()
-                # One that went, or was done with, is not missed; nor is one that was left out since.
-                if feed.wants(place) and os.path.lexists(place)
+                # One that went, or was done with, is not missed; one that was left out since is nobody's or another's.
+                if feed.wants(place) and place not in self.options and os.path.lexists(place)
             }
             return self._watch(path, options, feed.root, feed), known
         history = self._opened().catalog.history

@@ -331,6 +331,47 @@ def test_the_files_that_are_read_anew_are_told_only_if_there_are_any(cli: "Cli")
     assert cli("csv_watcher_set", "later/", "--key", "id") == "Changed later: key id.\n"
 
 
+def test_a_file_of_a_series_is_not_checked_on_its_own(cli: "Cli") -> None:
+    (cli.folder / "current").symlink_to("drop")
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--feed", "series", "--key", "id")
+    cli.write("drop/day-2.csv", DAYS[1])
+    for path in ("drop/day-1.csv", "drop/day-2.csv", "current/day-2.csv", "drop/*.csv"):
+        told = cli.refused("csv_watch", "--once", path)
+        assert "is a file of the series drop" in told
+        assert told.endswith(" csv_watch --once drop.")
+    assert cli.refused("csv_watch", "--missing-ok", "drop/day-3.csv").endswith(" csv_watch drop.")
+    assert list(cli.listed()) == ["drop"]
+    cli("csv_watch", "--once", "drop")
+    assert cli.counts("drop") == [(1, 0, 0), (0, 1, 0)]
+
+
+def test_a_file_of_a_series_that_is_read_through_a_link_is_not_checked_on_its_own(cli: "Cli") -> None:
+    cli.write("releases/day-1.csv", DAYS[0])
+    (cli.folder / "current").symlink_to("releases")
+    cli("csv_watcher_add", "current", "--feed", "series")
+    assert "is a file of the series" in cli.refused("csv_watch", "--once", "releases/day-1.csv")
+    assert "is a file of the series" in cli.refused("csv_watch", "--once", "current/day-1.csv")
+    cli.write("other.csv", DAYS[0])
+    assert "version 1" in cli("csv_watch", "--once", "other.csv")
+
+
+def test_a_file_that_is_added_by_its_own_path_is_none_of_the_series_any_more(cli: "Cli") -> None:
+    for day in (1, 2):
+        cli.write(f"drop/day-{day}.csv", DAYS[day - 1])
+    cli("csv_watcher_add", "drop", "--feed", "series", "--key", "id", "--done", "delete")
+    told = cli("csv_watcher_add", "drop/day-2.csv")
+    assert "on its own from now on, no more with drop." in told
+    cli.write("drop/day-3.csv", DAYS[2])
+    assert "no more with drop." in cli("csv_watcher_add", "drop/day-3.csv")
+    assert cli("csv_watch", "--once") == ""
+    assert sorted(os.listdir(cli.folder / "drop")) == ["day-2.csv", "day-3.csv"]
+    assert cli.json("csv_watcher_verify") == []
+    cli.write("drop/day-2.csv", DAYS[2])
+    assert "drop/day-2.csv  version 2 " in cli("csv_watch", "--once", "drop/day-2.csv")
+    assert cli.counts("drop") == [(1, 0, 0), (0, 1, 0)]
+
+
 def test_a_held_file_stays(cli: "Cli") -> None:
     cli.write("drop/day-1.csv", DAYS[0])
     cli("csv_watcher_add", "drop", "--key", "id", "--done", "delete")
