@@ -179,6 +179,38 @@ def test_a_recorded_file_is_deleted_if_that_is_asked_for(cli: "Cli", service: "S
     assert '"problems": []' in cli("csv_status", "--format", "json")
 
 
+@pytest.mark.parametrize("feed", ["files", "series"])
+@pytest.mark.parametrize("done", ["delete", "move:done"])
+def test_a_folder_whose_files_are_all_done_with_is_ok(cli: "Cli", feed: str, done: str) -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--feed", feed, "--done", done)
+    cli("csv_watch", "--once")
+    assert os.listdir(cli.folder / "drop") == []
+    [before] = cli.json("csv_watcher_list")
+    assert (before["state"], before["version"]) == ("ok", 1 if feed == "series" else None)
+    assert before["reason"] == (
+        None if feed == "series" else "Its files are recorded and gone; day-1.csv was the last one."
+    )
+    assert before["last_change"] <= before["last_check"]
+    cli("csv_watch", "--once")
+    [after] = cli.json("csv_watcher_list")
+    assert (after["state"], after["last_change"]) == ("ok", before["last_change"])
+    assert after["last_check"] > before["last_check"]
+    assert cli("csv_status") == "1 ok; nothing is watching now.\n"
+    cli.write("drop/day-1.csv", DAYS[1])
+    if feed == "files":
+        assert cli.json("csv_watcher_list")[0]["state"] == "waiting"
+    assert "version 2" in cli("csv_watch", "--once")
+
+
+def test_a_folder_of_which_nothing_was_recorded_is_waiting(cli: "Cli") -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop/day-1.csv")
+    cli("csv_watcher_add", "drop", "--exclude", "day-1.csv", "--missing-ok", "--done", "delete")
+    (cli.folder / "drop" / "day-1.csv").unlink()
+    assert cli.listed() == {"drop": ("waiting", None), "drop/day-1.csv": ("missing", 1)}
+
+
 def test_a_recorded_file_is_moved_if_that_is_asked_for_and_no_file_is_replaced(cli: "Cli") -> None:
     cli.write("drop/day-1.csv", DAYS[0])
     cli("csv_watcher_add", "drop", "--recursive", "--done", "move:drop/done")
