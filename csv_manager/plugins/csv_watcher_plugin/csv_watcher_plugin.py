@@ -165,8 +165,7 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
             if not files and not missing_ok:
                 why = "no file matches" if named.is_glob else "the folder holds no CSV file"
                 raise PathNotFoundError(f"{path}: {why}. With --missing-ok it is watched for files to come.")
-            for file in files:
-                self._refuse_of_series(file, stored, "csv_watch --once" if once else "csv_watch")
+            self._refuse_of_series(files, stored, "csv_watch --once" if once else "csv_watch")
         return found
 
     def _files(self, named: Named) -> list[Named]:
@@ -178,20 +177,20 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def _refuse_of_series(self, file: Named, stored: Sequence[Any], command: str) -> None:
+    def _refuse_of_series(self, files: Iterable[Named], stored: Sequence[Any], command: str) -> None:
         """Raise `WatcherExistsError` for a file of a series, which has no history of its own, unless it is watched."""
-        series = series_of(stored, file.path, file.link)
-        if (
-            series is None
-            or self.app.csv_watcher.get(file.path)
-            or self.csv_watcher.store.catalog.watchers.of(file.path)
-        ):
+        if not any(watcher.options.feed == "series" for watcher in stored):
             return
-        told = short_path(series.csv_file)
-        raise WatcherExistsError(
-            f"{short_path(file.path)} is a file of the series {told}, which is watched as a whole: "
-            f"{command} {shlex.quote(told)}."
-        )
+        watchers = self.csv_watcher.store.catalog.watchers
+        for file in files:
+            series = series_of(stored, file.path, file.link)
+            if series is None or self.app.csv_watcher.get(file.path) or watchers.of(file.path):
+                continue
+            told = short_path(series.csv_file)
+            raise WatcherExistsError(
+                f"{short_path(file.path)} is a file of the series {told}, which is watched as a whole: "
+                f"{command} {shlex.quote(told)}."
+            )
 
     def _watch(self, named: Sequence[Named], options: WatcherOptions) -> dict[str, WatcherOptions]:
         """See to it that what is named is watched; the watchers that watch it, by their paths."""
