@@ -94,6 +94,11 @@ class Feed:
             return matches_parts(parts, self.pattern)
         return is_csv_name(parts[-1]) and (len(parts) == 1 or (self.recursive and not any(map(is_hidden, parts))))
 
+    def has(self, path: str) -> bool:
+        """Whether a file belongs to the feed, by the path at which that reads it, or by its own."""
+        below = os.path.relpath(path, os.path.realpath(self.root))
+        return self.wants(path) or self.wants(os.path.join(self.root, below))
+
     def enters(self, folder: str) -> bool:
         """Whether files of the feed may lie in a folder, or below it, by its absolute path."""
         if folder == self.root:

@@ -149,9 +149,12 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """What became of one file of a series: the version of the dataset that it is, and whether that is held."""
+    """What became of one file of a series: the version of the dataset that it is, and whether that is held.
 
-    signature: Signature
+    Without a `signature` it is to be read again.
+    """
+
+    signature: Signature | None
     version: int
     is_held: bool
 

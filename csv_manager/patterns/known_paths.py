@@ -4,7 +4,16 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from csv_manager.core.feeds import Feed
 from csv_manager.core.paths import select
+
+
+def series_of(watchers: Iterable[Any], *paths: str | None) -> Any:
+    """The watcher of the series that a file belongs to, by any of its paths; None if it is of none."""
+    feeds = ((Feed.of(told.csv_file, told.options), told) for told in watchers if told.options.feed is not None)
+    found = [(feed.precedence, told) for feed, told in feeds if any(path and feed.has(path) for path in paths)]
+    first = min(found, key=lambda one: one[0], default=None)
+    return first[1] if first is not None and first[1].options.feed == "series" else None
 
 
 class KnownPaths:

@@ -2,13 +2,12 @@
 
 import datetime as dt
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from csv_manager.core.errors import CsvManagerError
 from csv_manager.core.feeds import Feed
 from csv_manager.core.model import WatcherOptions
-from csv_manager.core.paths import identity
+from csv_manager.core.paths import identity, os_reason
 
 COLUMNS = (
     "csv_file", "name", "interval", "key", "state", "reason", "version", "rows", "last_change", "last_check",
@@ -36,12 +35,17 @@ def watcher_rows(store: Any, others: Mapping[str, WatcherOptions]) -> Iterator[d
         if trouble:
             troubles[watcher.csv_file] = trouble
         found |= dict.fromkeys(paths if paths and not trouble else [*paths, watcher.csv_file], watcher.options)
+    nobodys = [file for file in files.values() if file.latest and file.feed_id is None and file.path not in found]
     for path, options in sorted({**others, **found}.items()):
         file = (files.get(path) or files.get(identity(path))) if os.path.isabs(path) else None
         state, reason = _state(path, file, options)
+        last = _last_gone(path, options, nobodys) if file is None and state == "waiting" else None
+        if last is not None:
+            state, reason = "ok", f"Its files are recorded and gone; {os.path.basename(last.source)} was the last one."
         if path in troubles and state in ("ok", "waiting"):
             state, reason = "unreadable", troubles[path]
-        scan = checks.get(os.path.dirname(file.source)) if file else None
+        scan = checks.get(_folder(path, file, options))
+        newest = file or last
         yield {
             "csv_file": path,
             "name": options.name,
@@ -51,8 +55,8 @@ def watcher_rows(store: Any, others: Mapping[str, WatcherOptions]) -> Iterator[d
             "reason": reason,
             "version": file.latest or None if file else None,
             "rows": rows.get(file.path) if file else None,
-            "last_change": file.last_change if file else None,
-            "last_check": _later(file.last_check, scan.last_check if scan else None) if file else None,
+            "last_change": newest.last_change if newest else None,
+            "last_check": _later(file.last_check if file else None, scan.last_check if scan else None),
         }
 
 
@@ -74,15 +78,22 @@ def _state(path: str, file: Any, options: WatcherOptions) -> tuple[str, str | No
         found = _state_of_feed(path, options)
         is_known = file and (file.latest or file.state in ("unreadable", "failing"))
         return (file.state, file.reason) if is_known and found[0] != "missing" else found
+    told = _look(path, file.source if file else path)
+    # What is recorded of a trouble that is there still tells what is done about it, too.
+    if file is not None and (file.state == told[0] if told else file.state != "missing"):
+        return file.state, file.reason
+    return told or ("waiting", "The next check reads it.")
+
+
+def _look(path: str, place: str) -> tuple[str, str] | None:
+    """The state of a file that cannot be read where it is, and why; None if nothing is known against it."""
     try:
-        exists = os.path.exists(file.source if file else path)
-    except OSError as error:
-        raise CsvManagerError(f"{path}: {error.strerror}.") from error
-    if not exists:
+        os.stat(place)
+    except (FileNotFoundError, NotADirectoryError):
         return "missing", f"{path}: no such file; it is watched again as soon as it is there."
-    if file is None or file.state == "missing":
-        return "waiting", "The next check reads it."
-    return file.state, file.reason
+    except OSError as error:
+        return "unreadable", f"{path}: {os_reason(error)}."
+    return None
 
 
 def _trouble(watcher: Any, troubled: Mapping[str, str]) -> str | None:
@@ -97,6 +108,26 @@ def _state_of_feed(path: str, options: WatcherOptions) -> tuple[str, str | None]
     if not os.path.isdir(root):
         return "missing", f"{root}: no such folder; it is watched as soon as it is there."
     return "waiting", "No file of it is recorded yet; the next check reads what is there."
+
+
+def _last_gone(path: str, options: WatcherOptions, nobodys: Iterable[Any]) -> Any:
+    """The file of a feed that was recorded last, of those that nobody watches; None if it is there, or there is none.
+
+    What `--done` deleted or moved is watched no longer.
+    """
+    if options.feed != "files":
+        return None
+    feed = Feed.of(path, options)
+    gone = (file for file in nobodys if feed.wants(file.source))
+    last = max(gone, key=lambda file: file.last_change, default=None)
+    return None if last is None or os.path.lexists(last.source) else last
+
+
+def _folder(path: str, file: Any, options: WatcherOptions) -> str:
+    """The folder whose scans tell when a file was checked, or a feed."""
+    if file is not None and options.feed != "series":
+        return os.path.dirname(str(file.source))
+    return Feed.of(path, options).root if options.feed is not None else ""
 
 
 def _later(first: dt.datetime | None, second: dt.datetime | None) -> dt.datetime | None:

@@ -70,9 +70,10 @@ def items(store: Store) -> Iterator[Item]:
         aside = {item.source: item for item in _left_aside(watcher.csv_file, feed, rivals, options, found)}
         yield from aside.values()
         if options.feed == "series":
+            dataset = watcher.csv_file
             for source, reason in found.items():
-                dataset = watcher.csv_file
-                yield Item(path=source, source=source, options=options, dataset=dataset, reason=reason)
+                if source not in own:
+                    yield Item(path=source, source=source, options=options, dataset=dataset, reason=reason)
             continue
         members = {
             file.source: file.path

@@ -13,6 +13,7 @@ from csv_manager.core.changes import Counts
 from csv_manager.core.detecting import detect
 from csv_manager.core.diff import diff, find_windows, whole_windows
 from csv_manager.core.errors import (
+    CsvManagerError,
     DamagedError,
     LostRaceError,
     NotCsvError,
@@ -30,7 +31,7 @@ from csv_manager.core.ranges import Window
 from csv_manager.core.reading import Table, check_names
 from csv_manager.pipeline.new_versions import UNREADABLE, check_ignored, held, new_version, reread
 from csv_manager.pipeline.pinning import pinned_format, with_delimiter
-from csv_manager.pipeline.series import check_order, find_late
+from csv_manager.pipeline.series import check_order, find_late, name_of
 from csv_manager.pipeline.stopping import Stoppable
 from csv_manager.store.catalog import Catalog
 from csv_manager.store.records import FileRecord, NewVersion, Reread
@@ -199,7 +200,7 @@ class Recorder:
         if head is None:
             return None
         open_raw = self._opener(head.sha256)
-        table = Table(open_raw, detect(open_raw, Path(file.path).name, options.format), file.path)
+        table = Table(open_raw, detect(open_raw, name_of(file.path, head.cause), options.format), file.path)
         check_key(table, options.key)
         check_ignored(table, options.ignore)
         check_names(table)
@@ -217,10 +218,9 @@ class Recorder:
     def _record(self, arrival: Arrival) -> Outcome:
         path, options, snapshot = arrival.path, arrival.options, arrival.snapshot
         file, head = self._history.with_head(path)
-        latest = head if file and file.latest == file.head else self._version(file, file.latest) if file else None
-        known = latest is not None and latest.sha256 == snapshot.sha256
-        if file is not None and (again := self._record_same(arrival, file, head if known and latest == head else None)):
-            return again
+        known = self._known(arrival, file, head) if file is not None else None
+        if known is not None and known.status != "held":
+            return self._record_same(arrival, known)
 
         def compare(table: Table) -> tuple[Table, NewVersion, _Compared]:
             if arrival.store_watcher:
@@ -236,9 +236,8 @@ class Recorder:
         except UNREADABLE as error:
             if arrival.store_watcher:
                 raise
-            if known and arrival.member is None:
-                self._see(arrival, "held", str(error))
-                return Outcome(path=path, number=None, status="held", signature=snapshot.signature)
+            if file is not None and known is not None:
+                return self._hold_again(arrival, known, error, is_latest=known.number == file.latest)
             new = held(error, options, snapshot, head, arrival.cause)
             self._archive.keep(snapshot)
         else:
@@ -262,21 +261,34 @@ class Recorder:
         if self._archive.has_aids(version.sha256) and not self._history.is_head(version.sha256):
             self._archive.forget_aids(version.sha256)
 
-    def _record_same(self, arrival: Arrival, file: FileRecord, head: Version | None) -> Outcome | None:
-        """What comes of a content that is recorded: as the `head`, or as what a file of a series became before."""
+    def _known(self, arrival: Arrival, file: FileRecord, head: Version | None) -> Version | None:
+        """The version that an arrival's content is already, held or not: the latest, or what its file became before."""
+        latest = head if file.latest == file.head else self._version(file, file.latest)
+        latest = latest if latest is not None and latest.sha256 == arrival.snapshot.sha256 else None
         if arrival.member is None:
-            return self._record_again(arrival, head) if head else None
+            return latest
         before = self._series.find(arrival.path, arrival.place)
         version = self._version(file, before.version) if before else None
-        if version is not None and version.sha256 == arrival.snapshot.sha256:
-            head = version
-        elif head is not None:
-            feed = Feed.of(arrival.path, arrival.options)
-            head = None if find_late(arrival.place, feed, self._series.newest(arrival.path, feed.wants)) else head
-        if head is None:
-            return None
-        self._series.take(arrival.path, arrival.member, head.number)
-        return Outcome(path=arrival.path, number=None, status=head.status, signature=arrival.snapshot.signature)
+        version = version if version is not None and version.sha256 == arrival.snapshot.sha256 else None
+        if (version is not None and version.status != "held") or latest is None or latest.status == "held":
+            return version
+        feed = Feed.of(arrival.path, arrival.options)
+        return version if find_late(arrival.place, feed, self._series.newest(arrival.path, feed.wants)) else latest
+
+    def _record_same(self, arrival: Arrival, version: Version) -> Outcome:
+        """Note that a file holds a version still; of a series, the head may have its content too."""
+        if arrival.member is None:
+            return self._record_again(arrival, version)
+        self._series.take(arrival.path, arrival.member, version.number)
+        return Outcome(path=arrival.path, number=None, status=version.status, signature=arrival.snapshot.signature)
+
+    def _hold_again(self, arrival: Arrival, version: Version, error: CsvManagerError, *, is_latest: bool) -> Outcome:
+        """Note that a content is held still, maybe for another reason."""
+        if arrival.member is not None:
+            self._series.take(arrival.path, arrival.member, version.number)
+        if is_latest:
+            self._see(arrival, "held", str(error))
+        return Outcome(path=arrival.path, number=None, status="held", signature=arrival.snapshot.signature)
 
     def _record_again(self, arrival: Arrival, head: Version) -> Outcome:
         """Note that a file holds its head version still; the watcher may be a new one."""

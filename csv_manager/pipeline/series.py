@@ -6,6 +6,8 @@ import shlex
 from csv_manager.core.errors import LateError
 from csv_manager.core.feeds import Feed
 
+_FILE = "file:"
+
 
 def find_late(path: str, feed: Feed, newest: str) -> LateError | None:
     """Why a file of a series may not become the head: one that follows it did already, `newest`."""
@@ -28,4 +30,9 @@ def check_order(path: str, feed: Feed, newest: str) -> None:
 
 def cause_of(path: str, root: str) -> str:
     """What a version of a series says that it comes from."""
-    return f"file:{os.path.relpath(path, root)}"
+    return f"{_FILE}{os.path.relpath(path, root)}"
+
+
+def name_of(path: str, cause: str) -> str:
+    """The name of the file that a version was read from, by what it says that it comes from."""
+    return os.path.basename(cause.removeprefix(_FILE) if cause.startswith(_FILE) else path)

@@ -78,8 +78,11 @@ class States:
             self._wrong.pop(path, None)
 
     def hold(self, watch_id: str, places: "Iterable[str]") -> None:
-        """What is read at some places is held."""
-        for place in places:
+        """What is read at some places is held; what is followed by what is not, of a series, is not wrong."""
+        found = list(places)
+        if found and self._watched.is_series(watch_id) and self._opened().last_state(watch_id)[0] != "held":
+            return
+        for place in found:
             self._put(self._watched.path_at(place, watch_id), place, "held", None)
 
     def recorded(self, place: str, watch_id: str) -> None:

@@ -118,11 +118,13 @@ class Watched:
         if options.paused:
             return None
         if options.feed == "series":
-            taken = self._opened().catalog.series.taken(path)
+            taken, rivals = self._opened().catalog.series.taken(path), self._rivals(path)
             known = {
                 place: Known(signature=found.signature, state="held" if found.is_held else "ok")
                 for place, found in taken.items()
-                if os.path.lexists(place)  # one that went, or was done with, is not missed
+                # One that went, or was done with, is not missed; one that was left out since is nobody's or another's.
+                if feed.wants(place) and place not in self.options and not _want(rivals, place)
+                if os.path.lexists(place)
             }
             return self._watch(path, options, feed.root, feed), known
         history = self._opened().catalog.history

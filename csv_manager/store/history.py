@@ -20,7 +20,7 @@ from csv_manager.store.records import (
     version_values,
 )
 from csv_manager.store.schema import changes, files, outbox, path_sha, series, versions, watchers
-from csv_manager.store.series import take
+from csv_manager.store.series import reread_held, take
 from csv_manager.store.watchers import (
     StoredWatcher,
     add_file,
@@ -214,7 +214,10 @@ class History:
     def change_watcher(
         self, watcher: StoredWatcher, options: WatcherOptions, file: FileRecord | None, reread: Reread | None
     ) -> None:
-        """Replace a watcher's options, and how its file's head is read; a held content is read at the next check."""
+        """Replace a watcher's options, and how its file's head is read; held contents are read at the next check.
+
+        Of a series, `file` is the dataset's.
+        """
         with writing(self._engine) as connection:
             update_watcher(connection, watcher, options)
             if file is not None:
@@ -331,6 +334,7 @@ def _reread_file(connection: Connection, file: FileRecord, reread: Reread | None
     _set_reread(connection, file.id, reread)
     held = update(files).where(files.c.id == file.id, files.c.latest != files.c.head)
     connection.execute(held.values(signature=None))
+    reread_held(connection, file.id)
 
 
 def _set_reread(connection: Connection, file_id: int, reread: Reread | None) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select
+from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select, update
 
 from csv_manager.core.model import Member, Signature, Taken
 from csv_manager.store.engine import reading, writing
@@ -60,7 +60,8 @@ def _taken(path: str) -> Select[Any]:
 
 
 def _to_taken(row: Row[Any]) -> Taken:
-    return Taken(signature=Signature.parse(row.signature), version=row.version, is_held=row.status == "held")
+    signature = Signature.parse(row.signature) if row.signature else None
+    return Taken(signature=signature, version=row.version, is_held=row.status == "held")
 
 
 def take(connection: Connection, file_id: int, member: Member, version: int) -> None:
@@ -72,3 +73,10 @@ def take(connection: Connection, file_id: int, member: Member, version: int) -> 
             file_id=file_id, path_sha=sha, path=member.path, signature=str(member.signature), version=version
         )
     )
+
+
+def reread_held(connection: Connection, file_id: int) -> None:
+    """Have the held files of a dataset read again, inside the caller's transaction."""
+    held = select(versions.c.number).where(versions.c.file_id == file_id, versions.c.status == "held")
+    mine = series.c.file_id == file_id, series.c.version.in_(held)
+    connection.execute(update(series).where(*mine).values(signature=""))

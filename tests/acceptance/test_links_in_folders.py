@@ -1,6 +1,11 @@
 """Links in watched folders: a file has one history, whatever names lead to it."""
 
+import errno
+import json
+import os
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,3 +153,27 @@ def test_a_folder_that_is_a_link_is_watched_wherever_it_leads(cli: "Cli", servic
     assert "watched already" in cli.refused("csv_watcher_add", "current")
     cli("csv_watcher_delete", "current")
     assert cli.json("csv_watcher_list") == []
+
+
+@pytest.mark.parametrize("watched", ["in", "in/loop.csv"])
+def test_a_link_that_leads_in_a_circle_is_unreadable_for_the_same_reason_wherever_it_is_told(
+    cli: "Cli", watched: str
+) -> None:
+    loop = cli.write("in/loop.csv", ONE)
+    cli("csv_watcher_add", watched)
+    loop.unlink()
+    loop.symlink_to("loop.csv")
+    reason = f"{os.path.realpath(cli.folder / 'in')}/loop.csv: {os.strerror(errno.ELOOP)}"
+    [row] = cli.json("csv_watcher_list")
+    assert (row["state"], row["reason"]) == ("unreadable", f"{reason}.")
+    assert f"is unreadable ({reason}; " in cli.notes("csv_watch", "--once", code=1)
+    [row] = cli.json("csv_watcher_list")
+    assert (row["state"], row["reason"]) == ("unreadable", f"{reason}; it is tried again once an interval.")
+    done = cli.run("csv_watcher_verify", "--format", "jsonl")
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert (told["drift"], told["reason"]) == ("unreadable", f"{reason}.")
+    loop.unlink()
+    cli.write("in/loop.csv", TWO)
+    assert "version 2" in cli("csv_watch", "--once")
+    assert cli.listed() == {"in/loop.csv": ("ok", 2)}

@@ -16,6 +16,19 @@ if TYPE_CHECKING:
 DAYS = ["id,v\n1,a\n", "id,v\n1,b\n", "id,v\n1,b\n2,c\n"]
 
 
+def packed(content: str, ending: str) -> bytes:
+    """A content as a file of this ending has it."""
+    if ending != ".zip":
+        return content.encode()
+    import io
+    import zipfile
+
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("day.csv", content)
+    return file.getvalue()
+
+
 def dataset(cli: "Cli") -> list[tuple[str, str, tuple[int, int, int]]]:
     """Cause, status and counts of every version of the series in `drop`, oldest first."""
     return [
@@ -166,6 +179,38 @@ def test_a_recorded_file_is_deleted_if_that_is_asked_for(cli: "Cli", service: "S
     assert '"problems": []' in cli("csv_status", "--format", "json")
 
 
+@pytest.mark.parametrize("feed", ["files", "series"])
+@pytest.mark.parametrize("done", ["delete", "move:done"])
+def test_a_folder_whose_files_are_all_done_with_is_ok(cli: "Cli", feed: str, done: str) -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--feed", feed, "--done", done)
+    cli("csv_watch", "--once")
+    assert os.listdir(cli.folder / "drop") == []
+    [before] = cli.json("csv_watcher_list")
+    assert (before["state"], before["version"]) == ("ok", 1 if feed == "series" else None)
+    assert before["reason"] == (
+        None if feed == "series" else "Its files are recorded and gone; day-1.csv was the last one."
+    )
+    assert before["last_change"] <= before["last_check"]
+    cli("csv_watch", "--once")
+    [after] = cli.json("csv_watcher_list")
+    assert (after["state"], after["last_change"]) == ("ok", before["last_change"])
+    assert after["last_check"] > before["last_check"]
+    assert cli("csv_status") == "1 ok; nothing is watching now.\n"
+    cli.write("drop/day-1.csv", DAYS[1])
+    if feed == "files":
+        assert cli.json("csv_watcher_list")[0]["state"] == "waiting"
+    assert "version 2" in cli("csv_watch", "--once")
+
+
+def test_a_folder_of_which_nothing_was_recorded_is_waiting(cli: "Cli") -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop/day-1.csv")
+    cli("csv_watcher_add", "drop", "--exclude", "day-1.csv", "--missing-ok", "--done", "delete")
+    (cli.folder / "drop" / "day-1.csv").unlink()
+    assert cli.listed() == {"drop": ("waiting", None), "drop/day-1.csv": ("missing", 1)}
+
+
 def test_a_recorded_file_is_moved_if_that_is_asked_for_and_no_file_is_replaced(cli: "Cli") -> None:
     cli.write("drop/day-1.csv", DAYS[0])
     cli("csv_watcher_add", "drop", "--recursive", "--done", "move:drop/done")
@@ -216,6 +261,147 @@ def test_a_stray_file_stops_no_series(cli: "Cli") -> None:
     cli.write("drop/day-4.csv", DAYS[2])
     cli("csv_watch", "--once")
     assert [status for _, status, _ in dataset(cli)] == ["ok", "held", "ok", "ok", "held", "ok"]
+
+
+def test_a_held_file_of_a_series_is_taken_once_the_stray_one_is_left_out(cli: "Cli") -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli.write("drop/zzz.csv", "id,v\n9,z\n")
+    cli("csv_watcher_add", "drop", "--feed", "series", "--key", "id")
+    for day in (2, 3):
+        cli.write(f"drop/day-{day}.csv", DAYS[day - 1])
+    assert "--exclude zzz.csv leaves it out" in cli("csv_watch", "--once", code=1)
+    told = cli("csv_watcher_set", "drop", "--exclude", "zzz.csv")
+    assert "left out: zzz.csv; 2 held files are read anew at the next check." in told
+    cli.write("drop/day-4.csv", DAYS[1])
+    cli("csv_watch", "--once", "drop")
+    taken = [f"file:day-{day}.csv" for day in (2, 3, 4)]
+    assert [(cause, status) for cause, status, _ in dataset(cli)[-3:]] == [(cause, "ok") for cause in taken]
+    assert cli.json("csv_watcher_list")[0]["state"] == "ok"
+    assert cli("csv_watch", "--once") == ""
+
+
+def test_a_service_takes_the_held_files_of_a_series_once_its_watcher_is_changed(cli: "Cli", service: "Start") -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--feed", "series", "--key", "id", "--key", "v")
+    with service() as running:
+        cli.write("drop/day-2.csv", "id\n1\n")
+        running.wait_told("version 2 ", "held: ")
+        assert "1 held file is read anew" in cli("csv_watcher_set", "drop", "--key", "id")
+        running.wait_told("version 3 ", "columns removed: v")
+        assert running.stop() == 0
+
+
+def test_a_held_file_of_a_series_is_judged_anew_once_it_is_touched_and_is_one_version_while_it_is_held(
+    cli: "Cli",
+) -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--feed", "series", "--key", "id")
+    held = cli.write("drop/day-2.csv", "x,v\n1,b\n")
+    cli("csv_watch", "--once", code=1)
+    os.utime(held, (1, 1))
+    cli("csv_watch", "--once", code=1)
+    cli("csv_watcher_set", "drop", "--key", "id", "--key", "v")
+    assert "column 'id' is not in the header: x, v" in cli.notes("csv_watch", "--once", code=1)
+    assert [status for _, status, _ in dataset(cli)] == ["ok", "held"]
+    cli("csv_watcher_set", "drop", "--key", "v")
+    cli("csv_watch", "--once")
+    assert [status for _, status, _ in dataset(cli)] == ["ok", "held", "ok"]
+
+
+def test_a_held_file_of_a_series_that_is_followed_by_another_one_is_late_when_it_is_judged_anew(cli: "Cli") -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--feed", "series", "--key", "id", "--key", "v")
+    cli.write("drop/day-2.csv", "id\n1\n")
+    cli("csv_watch", "--once", code=1)
+    cli.write("drop/day-3.csv", DAYS[2])
+    cli("csv_watch", "--once")
+    assert cli("csv_watch", "--once") == ""
+    cli("csv_watcher_set", "drop", "--key", "id")
+    assert cli("csv_watch", "--once") == ""
+    assert [(cause, status) for cause, status, _ in dataset(cli)] == [
+        ("file:day-1.csv", "ok"),
+        ("file:day-2.csv", "held"),
+        ("file:day-3.csv", "ok"),
+    ]
+    assert cli.json("csv_watcher_list")[0]["state"] == "ok"
+
+
+def test_a_held_file_of_a_series_that_is_left_out_fails_no_check(cli: "Cli") -> None:
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--feed", "series", "--key", "id")
+    cli.write("drop/zzz.csv", "x,v\n1,b\n")
+    cli("csv_watch", "--once", code=1)
+    told = cli("csv_watcher_set", "drop", "--exclude", "zzz.csv")
+    assert "read anew" not in told
+    cli("csv_watch", "--once")
+
+
+@pytest.mark.parametrize("ending", ["", ".zip"])
+def test_the_csv_format_and_the_key_of_a_series_can_be_set_after_its_first_file(cli: "Cli", ending: str) -> None:
+    cli.write(f"drop/day-1.csv{ending}", packed("id;v\n1;a\n", ending))
+    cli("csv_watcher_add", "drop", "--feed", "series", "--delimiter", ",")
+    told = cli("csv_watcher_set", "drop", "--delimiter", ";", "--key", "id")
+    assert told.startswith("Changed drop: key id; semicolon, utf-8, header, ")
+    assert "2 columns" in told
+    assert "read anew" not in told
+    cli.write(f"drop/day-2.csv{ending}", packed("id;v\n1;b\n", ending))
+    cli("csv_watch", "--once")
+    assert cli.counts("drop") == [(1, 0, 0), (0, 1, 0)]
+    assert "column 'w' is not in the header: id, v" in cli.refused("csv_watcher_set", "drop", "--key", "w")
+
+
+def test_the_files_that_are_read_anew_are_told_only_if_there_are_any(cli: "Cli") -> None:
+    cli.write("drop/a.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--exclude", "b.csv")
+    assert cli("csv_watcher_set", "drop", "--key", "id") == (
+        "Changed drop: key id; 1 file is read anew at the next check.\n"
+    )
+    cli.write("drop/c.csv", DAYS[0])
+    cli("csv_watch", "--once")
+    assert "; 2 files are read anew at the next check." in cli("csv_watcher_set", "drop", "--key", "v")
+    cli("csv_watcher_add", "later/", "--missing-ok")
+    assert cli("csv_watcher_set", "later/", "--key", "id") == "Changed later: key id.\n"
+
+
+def test_a_file_of_a_series_is_not_checked_on_its_own(cli: "Cli") -> None:
+    (cli.folder / "current").symlink_to("drop")
+    cli.write("drop/day-1.csv", DAYS[0])
+    cli("csv_watcher_add", "drop", "--feed", "series", "--key", "id")
+    cli.write("drop/day-2.csv", DAYS[1])
+    for path in ("drop/day-1.csv", "drop/day-2.csv", "current/day-2.csv", "drop/*.csv"):
+        told = cli.refused("csv_watch", "--once", path)
+        assert "is a file of the series drop" in told
+        assert told.endswith(" csv_watch --once drop.")
+    assert cli.refused("csv_watch", "--missing-ok", "drop/day-3.csv").endswith(" csv_watch drop.")
+    assert list(cli.listed()) == ["drop"]
+    cli("csv_watch", "--once", "drop")
+    assert cli.counts("drop") == [(1, 0, 0), (0, 1, 0)]
+
+
+def test_a_file_of_a_series_that_is_read_through_a_link_is_not_checked_on_its_own(cli: "Cli") -> None:
+    cli.write("releases/day-1.csv", DAYS[0])
+    (cli.folder / "current").symlink_to("releases")
+    cli("csv_watcher_add", "current", "--feed", "series")
+    assert "is a file of the series" in cli.refused("csv_watch", "--once", "releases/day-1.csv")
+    assert "is a file of the series" in cli.refused("csv_watch", "--once", "current/day-1.csv")
+    cli.write("other.csv", DAYS[0])
+    assert "version 1" in cli("csv_watch", "--once", "other.csv")
+
+
+def test_a_file_that_is_added_by_its_own_path_is_none_of_the_series_any_more(cli: "Cli") -> None:
+    for day in (1, 2):
+        cli.write(f"drop/day-{day}.csv", DAYS[day - 1])
+    cli("csv_watcher_add", "drop", "--feed", "series", "--key", "id", "--done", "delete")
+    told = cli("csv_watcher_add", "drop/day-2.csv")
+    assert "on its own from now on, no more with drop." in told
+    cli.write("drop/day-3.csv", DAYS[2])
+    assert "no more with drop." in cli("csv_watcher_add", "drop/day-3.csv")
+    assert cli("csv_watch", "--once") == ""
+    assert sorted(os.listdir(cli.folder / "drop")) == ["day-2.csv", "day-3.csv"]
+    assert cli.json("csv_watcher_verify") == []
+    cli.write("drop/day-2.csv", DAYS[2])
+    assert "drop/day-2.csv  version 2 " in cli("csv_watch", "--once", "drop/day-2.csv")
+    assert cli.counts("drop") == [(1, 0, 0), (0, 1, 0)]
 
 
 def test_a_held_file_stays(cli: "Cli") -> None:

@@ -11,6 +11,7 @@ from csv_manager.core.feeds import Feed, Named
 from csv_manager.core.model import WatcherOptions
 from csv_manager.core.paths import identity, os_reason
 from csv_manager.patterns.describe import short_path
+from csv_manager.patterns.known_paths import series_of
 from csv_manager.plugins.csv_watcher_db_plugin.options import check_done, refuse_for_file
 
 
@@ -47,7 +48,7 @@ class Adding:
                     self._add_feed(one, files[one.path], done)
                 else:
                     version = self._watcher.add(one.link or one.path, self._options, missing_ok=missing_ok)
-                    click.echo(f"Added {short_path(one.path)}: {_first(version)}.")
+                    click.echo(f"Added {short_path(one.path)}: {_first(version)}{self._no_more_with(one)}.")
                     done(1)
 
     def _add_feed(self, one: Named, paths: Sequence[str], done: Any) -> None:
@@ -104,6 +105,11 @@ class Adding:
                 self._plugin.say(f"{count} in it stay{'s' if len(its) == 1 else ''} with {short_path(rival.path)}.")
                 left = [path for path in left if path not in its]
         return left
+
+    def _no_more_with(self, one: Named) -> str:
+        """That a file is none of a series any more, for the end of a sentence."""
+        series = series_of(self._watcher.store.catalog.watchers.all(), one.path, one.link)
+        return f"; on its own from now on, no more with {short_path(series.csv_file)}" if series else ""
 
     def _feed_options(self, one: Named) -> WatcherOptions:
         return self._options.of_feed(is_glob=one.is_glob, link=one.link)

@@ -231,11 +231,22 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             watcher_options.refuse_for_file(one.path, before, told)
         if one.is_feed:
             watcher_options.check_done(one.path, told)
+        if told.feed == "files":
             return self._change_feed(one.watcher, told)
         file = store.find(one.watcher.path)
+        held = self._held_of_series(one.watcher, told) if one.is_feed else []
         reread = store.recorder.reread(file.record, told) if file else None
         store.catalog.history.change_watcher(one.watcher, told, file.record if file else None, reread)
-        return _read_as(file, is_other=told.format != before.format or reread is not None)
+        newest = file and (file.version() if one.is_feed and file.record.head else file.latest())
+        changed = _read_as(newest, is_other=told.format != before.format or reread is not None)
+        return [*changed, *_read_anew(len(held), "held file")]
+
+    def _held_of_series(self, watcher: Any, told: WatcherOptions) -> list[str]:
+        """The held files of a series that are there and belong to it with these options."""
+        taken, feed = self.csv_watcher.store.catalog.series.taken(watcher.path), Feed.of(watcher.csv_file, told)
+        return [
+            place for place, found in taken.items() if found.is_held and feed.wants(place) and os.path.lexists(place)
+        ]
 
     def _change_feed(self, watcher: Any, told: WatcherOptions) -> list[str]:
         """Change a folder's or glob's watcher, and which files it has; those that it keeps may be read otherwise."""
@@ -251,7 +262,7 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
         kept = [file for file in members if feed.wants(file.source)]
         for file in kept:
             history.reread(file, recorder.reread(file, told))
-        return [*changed, f"{len(kept):,} file{'' if len(kept) == 1 else 's'} are read anew at the next check"]
+        return [*changed, *_read_anew(len(kept), "file")]
 
     def _make_own(self, one: "Found", told: WatcherOptions) -> None:
         store = self.csv_watcher.store
@@ -300,9 +311,16 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
         self._say_if_unwatched()
 
 
-def _read_as(file: Any, *, is_other: bool) -> list[str]:
+def _read_anew(count: int, what: str) -> list[str]:
+    """How many files are read at the next check, in words, if any."""
+    if not count:
+        return []
+    files = f"{what} is" if count == 1 else f"{what}s are"
+    return [f"{count:,} {files} read anew at the next check"]
+
+
+def _read_as(latest: Any, *, is_other: bool) -> list[str]:
     """How a file's newest version is read now, in words, if that is another way or a new attempt."""
-    latest = file.latest() if file else None
     if latest is None:
         return []
     if latest.status == "held":

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -12,13 +13,14 @@ from typing import Any
 
 import click
 
-from csv_manager.core.errors import CsvManagerError, PathNotFoundError
+from csv_manager.core.errors import CsvManagerError, PathNotFoundError, WatcherExistsError
 from csv_manager.core.feeds import Feed, Named, resolve
 from csv_manager.core.files import give_up_stdout
 from csv_manager.core.model import WatcherOptions
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
 from csv_manager.patterns.describe import hint, row_lines, short_path, version_line
+from csv_manager.patterns.known_paths import series_of
 from csv_manager.patterns.output import one_line, to_json
 from csv_manager.patterns.unchanged import version_ways
 
@@ -86,7 +88,7 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
     ) -> int:
         """Watch until told to stop; the exit code."""
         options = WatcherOptions(interval=interval)  # it refuses what is none
-        named = self._named(each(csv_file), missing_ok=missing_ok)
+        named = self._named(each(csv_file), missing_ok=missing_ok, once=once)
         store = self.csv_watcher.store
         start = store.catalog.outbox.end() if position is None else position
         self.csv_watcher.load()
@@ -136,10 +138,10 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
                 done(checked - told)
                 told = checked
 
-    def _named(self, paths: Sequence[str], *, missing_ok: bool) -> list[Named]:
+    def _named(self, paths: Sequence[str], *, missing_ok: bool, once: bool) -> list[Named]:
         """What the command line names: stored watchers by their names, files, folders and globs as they are on disk.
 
-        Raises `PathNotFoundError` for a folder or glob without a file.
+        Raises `PathNotFoundError` for a folder or glob without a file, `WatcherExistsError` for a file of a series.
         """
         stored = self.csv_watcher.store.catalog.watchers.all()
         own = {watcher.csv_file: watcher for watcher in stored}
@@ -157,12 +159,38 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
                 continue
             [named] = resolve([path], missing_ok=missing_ok)
             found.append(named)
-            is_stored = any(watcher.csv_file == named.path for watcher in stored)
-            feed = Feed.of(named.path, self._as(named, WatcherOptions())) if named.is_feed else None
-            if feed and not is_stored and not missing_ok and not any(feed.files()):
+            if named.path in own:
+                continue
+            files = self._files(named)
+            if not files and not missing_ok:
                 why = "no file matches" if named.is_glob else "the folder holds no CSV file"
                 raise PathNotFoundError(f"{path}: {why}. With --missing-ok it is watched for files to come.")
+            self._refuse_of_series(files, stored, "csv_watch --once" if once else "csv_watch")
         return found
+
+    def _files(self, named: Named) -> list[Named]:
+        """The files that are named, as far as they are there."""
+        if not named.is_feed:
+            return [named]
+        try:
+            return [Named(path=path) for path in Feed.of(named.path, self._as(named, WatcherOptions())).files()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _refuse_of_series(self, files: Iterable[Named], stored: Sequence[Any], command: str) -> None:
+        """Raise `WatcherExistsError` for a file of a series, which has no history of its own, unless it is watched."""
+        if not any(watcher.options.feed == "series" for watcher in stored):
+            return
+        watchers = self.csv_watcher.store.catalog.watchers
+        for file in files:
+            series = series_of(stored, file.path, file.link)
+            if series is None or self.app.csv_watcher.get(file.path) or watchers.of(file.path):
+                continue
+            told = short_path(series.csv_file)
+            raise WatcherExistsError(
+                f"{short_path(file.path)} is a file of the series {told}, which is watched as a whole: "
+                f"{command} {shlex.quote(told)}."
+            )
 
     def _watch(self, named: Sequence[Named], options: WatcherOptions) -> dict[str, WatcherOptions]:
         """See to it that what is named is watched; the watchers that watch it, by their paths."""
