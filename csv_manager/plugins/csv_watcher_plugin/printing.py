@@ -14,7 +14,7 @@ from csv_manager.core.errors import CsvManagerError
 from csv_manager.core.feeds import Feed
 from csv_manager.core.files import give_up_stdout
 from csv_manager.core.model import WatcherOptions
-from csv_manager.patterns.describe import hint, row_lines, short_path, version_line
+from csv_manager.patterns.describe import hint, row_lines, version_line
 from csv_manager.patterns.output import to_json
 from csv_manager.patterns.unchanged import version_ways
 
@@ -95,9 +95,8 @@ class Printer:
             # A hint is no reason to stop printing.
             with contextlib.suppress(CsvManagerError):
                 old, new = file.table(version.base), file.table(version.number)
-                told = hint(Comparison(old=old, new=new, change_set=changes))
-                if told:
-                    return f"{told} csv_watcher_set {short_path(file.path)} sets it."
+                is_stored = self._store.catalog.watchers.of(file.path) is not None
+                return hint(Comparison(old=old, new=new, change_set=changes), file.path, is_stored=is_stored)
         return None
 
 
