@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from csv_manager.core.errors import PathNotFoundError
+from csv_manager.core.errors import OptionError, PathNotFoundError
 from csv_manager.core.feeds import Feed, Named, resolve
 from csv_manager.core.files import give_up_stdout
 from csv_manager.core.model import WatcherOptions
@@ -88,7 +88,7 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
         options = WatcherOptions(interval=interval)  # it refuses what is none
         named = self._named(each(csv_file), missing_ok=missing_ok)
         store = self.csv_watcher.store
-        start = store.catalog.outbox.end() if position is None else position
+        start = _start(store.catalog.outbox.end(), position)
         self.csv_watcher.load()
         watched = self._watch(named, options)
         printer = Printer(store, start, Only(watched), rows=rows, limit=limit, form=form)
@@ -231,6 +231,16 @@ class _States:
 
     def _say_state(self, csv_file: str, state: str, reason: str | None) -> None:
         self._say(f"{short_path(csv_file)} is {state}{f' ({one_line(reason)})' if reason else ''}")
+
+
+def _start(end: int, position: int | None) -> int:
+    """The position to print from: the end of the store, or another one that it has. Raises `OptionError`."""
+    if position is not None and position > end:
+        raise OptionError(
+            f"--from {position}: the store's last position is {end}; it is another store, or was restored from an "
+            f"older copy. --from {end} goes on from its end, --from 0 begins with the oldest change."
+        )
+    return end if position is None else position
 
 
 def _ending(function: Callable[[], None], *events: threading.Event) -> Callable[[], None]:
