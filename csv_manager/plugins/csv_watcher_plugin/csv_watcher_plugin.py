@@ -119,6 +119,8 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
             delivered = self.csv_watcher.deliver()
             self.csv_watcher.consume()
             self.csv_watcher.prune()
+            for receiver, process in self.csv_watcher.told_elsewhere().items():
+                self.say(f"Receiver {receiver} is being told by {process}; what that leaves is told at the next check.")
             if not delivered:
                 self.say("A receiver could not be told everything; it is told at the next check. -v says more.")
             return 1 if self.csv_watcher.failed() or not delivered else 0
