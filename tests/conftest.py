@@ -166,9 +166,12 @@ class Cli:
 
 
 class Service:
-    """A running `csv_watch`; `told` and `said` are its lines on stdout and stderr so far."""
+    """A running `csv_watch`; `told` and `said` are its lines on stdout and stderr so far.
 
-    def __init__(self, cli: Cli, *arguments: object) -> None:
+    With another `stdout`, a file's descriptor, nothing is read from there.
+    """
+
+    def __init__(self, cli: Cli, *arguments: object, stdout: int = subprocess.PIPE) -> None:
         self.told: list[str] = []
         self.said: list[str] = []
         self._changed = threading.Condition()
@@ -177,13 +180,14 @@ class Service:
             cwd=cli.folder,
             env=cli.environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
         )
         self._threads = [
             threading.Thread(target=self._read, args=(stream, lines), daemon=True)
             for stream, lines in ((self.process.stdout, self.told), (self.process.stderr, self.said))
+            if stream is not None
         ]
         for thread in self._threads:
             thread.start()
@@ -288,7 +292,7 @@ def service(cli: Cli) -> Iterator[Callable[..., Service]]:
     """`service(*arguments)` starts csv_watch, once it watches; used by `with` or not, it is gone after the test."""
     with contextlib.ExitStack() as stack:
 
-        def start(*arguments: object, before: Sequence[object] = ()) -> Service:
-            return stack.enter_context(Service(cli, *before, "csv_watch", *arguments))
+        def start(*arguments: object, before: Sequence[object] = (), stdout: int = subprocess.PIPE) -> Service:
+            return stack.enter_context(Service(cli, *before, "csv_watch", *arguments, stdout=stdout))
 
         yield start

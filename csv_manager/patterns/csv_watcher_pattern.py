@@ -136,8 +136,12 @@ class CsvWatcherPlugin:
         return self._app.runtime.service.count_at_rest()
 
     def deliver(self) -> bool:
-        """Tell receivers what they were not told yet; False if one failed."""
+        """Tell receivers what they were not told yet; False if one failed, not if another process is telling it."""
         return self._app.runtime.deliver()
+
+    def told_elsewhere(self) -> dict[str, str]:
+        """The receivers that `deliver` left to another process, which was telling them; and which process."""
+        return self._app.runtime.delivery.told_elsewhere()
 
     def consume(self) -> None:
         """Delete or move recorded files where watchers say so; done by itself while files are watched."""

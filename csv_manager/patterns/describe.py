@@ -32,8 +32,11 @@ def limit_option() -> click.Option:
     return option("--limit", type=click.IntRange(0), default=50, help="Rows in a table; 0 shows all.")
 
 
-def hint(comparison: "Comparison") -> str | None:
-    """What to say of changes that were told without a key, where one would make updates of most of them."""
+def hint(comparison: "Comparison", path: str | None = None, *, is_stored: bool = True) -> str | None:
+    """What to say of changes that were told without a key, where one would make updates of most of them.
+
+    Of a watched file's `path`, the command too that sets the key: for a watcher that is stored, or is to be.
+    """
     from csv_manager.core.suggesting import suggest_key
 
     suggested = suggest_key(comparison.old, comparison.new, comparison.change_set)
@@ -42,7 +45,11 @@ def hint(comparison: "Comparison") -> str | None:
     options = one_line(" ".join(f"--key {shlex.quote(column)}" for column in suggested.key))
     most = "most" if suggested.updates is None else f"{suggested.updates:,}"
     if_unique = "" if suggested.is_proven else ", if it is unique in all rows,"
-    return f"Hint: {options}{if_unique} would tell {most} of these changes as updates."
+    told = f"Hint: {options}{if_unique} would tell {most} of these changes as updates."
+    if path is None:
+        return told
+    command = f"csv_watcher_set {short_path(path)}" if is_stored else f"csv_watcher_add {short_path(path)} {options}"
+    return f"{told} {command} sets it."
 
 
 def short_path(path: str) -> str:

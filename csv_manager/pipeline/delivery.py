@@ -34,6 +34,14 @@ def _is_dead(owner: str | None) -> bool:
     return where == _host() and is_process_gone(int(pid))
 
 
+def _process(owner: str | None) -> str:
+    """The process that holds, or held until just now, a lease."""
+    if owner is None:
+        return "another process"
+    where, pid, _ = owner.split(":")
+    return f"process {pid}{'' if where == _host() else f' on {where}'}"
+
+
 def _host() -> str:
     return host()[:32].replace(":", "-")
 
@@ -46,6 +54,7 @@ class Delivery:
         self._receivers: dict[str, Receiver] = {}
         self._known: set[str] = set()
         self._failures: dict[str, str] = {}
+        self._elsewhere: dict[str, str] = {}
 
     def add(self, receiver: Receiver) -> None:
         """Add a receiver."""
@@ -66,8 +75,15 @@ class Delivery:
                 store.catalog.outbox.register(receiver.name, replay=receiver.replay)
                 self._known.add(receiver.name)
 
+    def told_elsewhere(self) -> dict[str, str]:
+        """The receivers that were left to another process when they were to be told last, and which that was."""
+        return dict(self._elsewhere)
+
     def deliver(self, store: "Store") -> bool:
-        """Tell every receiver what it was not told yet; False if one failed and is to be told again."""
+        """Tell every receiver what it was not told yet; False if one failed and is to be told again.
+
+        One that another process is telling did not fail.
+        """
         self.register(store)
         told = [self._deliver(store, receiver) for receiver in list(self._receivers.values())]
         return all(told)
@@ -77,8 +93,10 @@ class Delivery:
         holder = outbox.owner(receiver.name)
         position = outbox.claim(receiver.name, self._owner, dead=holder if _is_dead(holder) else None)
         if position is None:
-            log.info("Receiver %s is being told by another process (%s).", receiver.name, holder)
-            return False
+            self._elsewhere[receiver.name] = _process(holder)
+            log.info("Receiver %s is being told by %s.", receiver.name, _process(holder))
+            return True
+        self._elsewhere.pop(receiver.name, None)
         try:
             while entries := outbox.since(position):
                 for entry in entries:

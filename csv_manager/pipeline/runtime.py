@@ -21,6 +21,7 @@ from csv_manager.core.errors import (
 from csv_manager.core.model import Origin, Signature, WatcherOptions
 from csv_manager.core.paths import os_reason, stat_regular
 from csv_manager.pipeline.delivery import Delivery
+from csv_manager.pipeline.ending import end_watching
 from csv_manager.pipeline.finishing import Finisher
 from csv_manager.pipeline.repeating import Repeating
 from csv_manager.pipeline.states import States
@@ -144,25 +145,19 @@ class Runtime:
         self._teller.start()
 
     def stop(self) -> None:
-        """Stop watching, within a second or two; what was not finished is done at the next start."""
+        """Stop watching, within a few seconds at most; what was not finished is done at the next start."""
         if self._stopping:
             return
         self._stopping = True
         self.service.stop()
         self._keeper.stop()
         self._teller.stop()
-        for end in (self._end, self._states.tell):
-            try:
-                end()
-            except CsvManagerError as error:  # the other is to be done all the same
-                log.warning("%s", error)
-            except Exception:
-                log.exception("Watching did not end as it should; the next start makes up for it.")
-
-    def _end(self) -> None:
-        self._states.store()
-        self._flush(force=True)
-        self._opened().catalog.services.end(self._id)
+        end_watching(
+            lambda: self._opened().catalog.services.end(self._id),
+            self._states.store,
+            lambda: self._flush(force=True),
+            self._states.tell,
+        )
 
     def wait_at_rest(self, timeout: float | None = None) -> bool:
         """Wait until every file was looked at, and what was found is stored; False after `timeout` seconds."""
@@ -337,6 +332,8 @@ class Runtime:
             self._last_beat = now
             service = self.service
             self._opened().catalog.services.beat(self._id, files=service.count, overflows=service.overflows)
+            if self._stopping:  # it waited for the store while watching ended
+                self._opened().catalog.services.end(self._id)
 
     def _prune(self) -> None:
         """Prune seldom, since nobody can record meanwhile."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from csv_manager.core.errors import StoreError
 from csv_manager.core.model import Seen
+from csv_manager.store.patience import turn
 
 if TYPE_CHECKING:  # they load SQLAlchemy, which a command without the store does without
     from collections.abc import Callable, Iterable, Mapping
@@ -114,8 +115,8 @@ class States:
     def store(self) -> bool:
         """Store what changed; whether anything did. Raises `StoreError`: it is to be stored yet."""
         stored = False
-        with self._storing:
-            while batch := self._take():
+        with turn(self._storing) as is_mine:
+            while is_mine and (batch := self._take()):
                 try:
                     self._store(batch)
                 except BaseException:
@@ -127,8 +128,8 @@ class States:
 
     def tell(self) -> None:
         """Tell what changed, in order."""
-        with self._telling:
-            while self._untold:
+        with turn(self._telling) as is_mine:
+            while is_mine and self._untold:
                 path, state, reason = self._untold.popleft()
                 if state == "gone":
                     self._told.pop(path, None)

@@ -17,6 +17,7 @@ from sqlalchemy.pool import StaticPool
 
 from csv_manager.core.errors import ConfigurationError, StoreError
 from csv_manager.core.files import make_private
+from csv_manager.store.patience import patience
 
 _BUSY_SECONDS = 10
 #: The longest that a thread waits for another one of its process that writes.
@@ -115,6 +116,8 @@ def _set_up_sqlite(engine: Engine, database: str | None, *, snapshots: bool) -> 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         if connection.get_execution_options().get(_WRITES):
+            wait = int(patience(_BUSY_SECONDS) * 1000)
+            connection.connection.cursor().execute(f"PRAGMA busy_timeout = {wait}")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:  # which does nothing yet, and cannot fail
             connection.connection.cursor().execute("BEGIN")
@@ -159,7 +162,7 @@ def _turn(engine: Engine, name: str) -> Iterator[None]:
         yield
         return
     # Who has it for so long waits for another process itself.
-    if not lock.acquire(timeout=_TURN_SECONDS):
+    if not lock.acquire(timeout=patience(_TURN_SECONDS)):
         raise StoreError(f"The store {name_of(engine.url)}: {_SQLITE['SQLITE_BUSY']}.")
     try:
         yield

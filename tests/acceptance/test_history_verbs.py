@@ -403,3 +403,14 @@ def test_watching_without_a_key_hints_at_one_once(cli: "Cli") -> None:
     cli.write("data.csv", CONTENTS[1])
     hint = "Hint: --key id would tell 1 of these changes as updates. csv_watcher_set data.csv sets it.\n"
     assert cli.notes("csv_watch", "--once") == hint
+
+
+def test_the_hint_for_a_file_without_a_watcher_is_a_command_that_can_be_typed(cli: "Cli") -> None:
+    cli.write("data.csv", CONTENTS[0])
+    cli("csv_watch", "--once", "data.csv")
+    cli.write("data.csv", CONTENTS[1])
+    hint = cli.notes("csv_watch", "--once", "data.csv")
+    command = "csv_watcher_add data.csv --key id"
+    assert hint == f"Hint: --key id would tell 1 of these changes as updates. {command} sets it.\n"
+    cli(*command.split())
+    assert cli.json("csv_watcher_list")[0]["key"] == ["id"]

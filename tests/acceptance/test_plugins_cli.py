@@ -1,6 +1,7 @@
 """Plugins that were never packaged, receivers of changes, and the document of the history."""
 
 import json
+import os
 import signal
 import sqlite3
 from collections.abc import Callable
@@ -44,6 +45,21 @@ class Teller(CsvWatcherPattern):
     def _is_named(self, name, change):
         path = HERE / name
         return path.exists() and int(path.read_text()) == change.version
+"""
+
+#: Says at which version it is to the pipe `told`, and goes on once somebody opens the pipe `go`.
+SLOW = """
+from pathlib import Path
+from csv_manager.patterns import CsvWatcherPattern
+
+
+class Slow(CsvWatcherPattern):
+    def activate(self):
+        self.csv_watcher.on_change(self.tell, name="slow")
+
+    def tell(self, change):
+        Path("told").write_text(f"{change.version}\\n")
+        Path("go").read_text()
 """
 
 COMMAND = """
@@ -219,3 +235,20 @@ def _end_lease(cli: "Cli") -> None:
     """Let the minute pass after which a killed process has lost its lease on a receiver."""
     with closing(sqlite3.connect(cli.home / "watcher_db.db")) as connection, connection:
         connection.execute("UPDATE csv_receivers SET lease_until = '2000-01-01 00:00:00.000000'")
+
+
+def test_a_receiver_that_another_process_is_telling_did_not_fail(cli: "Cli", service: Start) -> None:
+    plugin = cli.write("slow.py", SLOW)
+    for name in ("told", "go"):
+        os.mkfifo(cli.folder / name)
+    cli.write("data.csv", OLD)
+    cli("csv_watcher_add", "data.csv", "-i", "60")
+    running = service(before=("--plugin", plugin))
+    cli.write("data.csv", OLD + "3,z\n")
+    assert (cli.folder / "told").read_text() == "2\n"
+    said = cli.notes("--plugin", plugin, "csv_watch", "--once")
+    process = running.process.pid
+    assert said == f"Receiver slow is being told by process {process}; what that leaves is told at the next check.\n"
+    (cli.folder / "go").write_text("")
+    assert running.stop() == 0
+    assert cli.notes("--plugin", plugin, "csv_watch", "--once") == ""

@@ -43,6 +43,17 @@ def test_once_resumes_a_stream_from_a_position(cli: "Cli") -> None:
     assert cli("csv_watch", "--once", "--format", "jsonl", "--from", "4") == ""
 
 
+def test_a_position_that_the_store_has_not_reached_is_refused(cli: "Cli") -> None:
+    cli.write("data.csv", OLD)
+    cli("csv_watcher_add", "data.csv", "--key", "id")
+    cli.write("data.csv", NEW)
+    for arguments in (("--once",), ("--format", "jsonl")):
+        told = cli.refused("csv_watch", *arguments, "--from", "3")
+        assert "--from 3: the store's last position is 2;" in told
+        assert "--from 2 goes on from its end" in told
+    assert len(cli("csv_watch", "--once", "--format", "jsonl", "--from", "2").splitlines()) == 2
+
+
 def test_once_of_named_files_checks_only_these(cli: "Cli") -> None:
     for name in ("a.csv", "b.csv"):
         cli.write(name, OLD)

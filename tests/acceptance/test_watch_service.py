@@ -1,7 +1,9 @@
 """csv_watch as a running service: what is edited is told, once, and signals end it."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -182,6 +184,34 @@ def test_a_signal_ends_the_service_cleanly(data: "Cli", service: Start, number: 
     assert running.said[-1] == "Stopped."
     assert not any("Traceback" in line for line in running.said)
     assert "Nothing is watching" in data.notes("csv_watcher_list")
+
+
+def test_the_service_ends_while_another_program_writes_to_the_store_and_says_what_is_not_noted(
+    data: "Cli", service: Start
+) -> None:
+    running = service()
+    with contextlib.closing(sqlite3.connect(data.home / "watcher_db.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        (data.folder / "data.csv").unlink()
+        running.wait_said("data.csv is missing")
+        assert running.stop() == 0
+    [line] = [line for line in running.said if "another process is writing to it" in line and "tried again" not in line]
+    assert "That watching ended is not noted there" in line
+    assert running.said[-1] == "Stopped."
+    assert "ended without a word" in data("csv_status", code=1)
+    data("csv_watch", "--once")
+    assert "ended without a word" not in data("csv_status", code=1)
+
+
+def test_the_end_of_the_service_is_noted_though_something_else_cannot_be(data: "Cli", service: Start) -> None:
+    running = service()
+    with contextlib.closing(sqlite3.connect(data.home / "watcher_db.db")) as store:
+        store.execute("CREATE TRIGGER broken BEFORE UPDATE ON csv_files BEGIN SELECT RAISE(ABORT, 'broken'); END")
+        (data.folder / "data.csv").unlink()
+        running.wait_said("data.csv is missing")
+        assert running.stop() == 0
+        assert any("broken" in line for line in running.said)
+        assert store.execute("SELECT count(*) FROM csv_services").fetchone() == (0,)
 
 
 def test_the_service_ends_once_nobody_reads_it(data: "Cli") -> None:

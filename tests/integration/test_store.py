@@ -22,6 +22,7 @@ from csv_manager.store import schema
 from csv_manager.store.catalog import Catalog
 from csv_manager.store.engine import make_engine, reading, writing
 from csv_manager.store.history import NewVersion
+from csv_manager.store.patience import hurrying
 
 SIGNATURE = Signature(1, 2, 3, 4, 5)
 
@@ -242,6 +243,24 @@ def test_a_thread_does_not_wait_for_ever_for_one_that_writes(path: Path, monkeyp
             with pytest.raises(StoreError, match="another process is writing to it and did not finish in time"):
                 waiting.result()
         catalog.services.beat("one")
+        assert catalog.services.alive() == 1
+
+
+def test_who_is_in_a_hurry_waits_for_another_process_once_and_not_again_and_again(path: Path) -> None:
+    with (
+        contextlib.closing(Catalog(f"sqlite:///{path}")) as catalog,
+        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        with hurrying(0.05):
+            for name in ("one", "two"):
+                with pytest.raises(StoreError, match="another process is writing to it"):
+                    catalog.services.beat(name)
+        other.execute("ROLLBACK")
+        with hurrying(0):
+            catalog.services.beat("one")
+        with writing(catalog.engine) as connection:
+            assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 10_000
         assert catalog.services.alive() == 1
 
 

@@ -1,32 +1,32 @@
 """The files of CSV_FILES, and the command csv_watch."""
 
-import contextlib
 import dataclasses
 import os
 import shlex
 import signal
-import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
 
-from csv_manager.core.errors import CsvManagerError, PathNotFoundError, WatcherExistsError
+from csv_manager.core.errors import OptionError, PathNotFoundError, WatcherExistsError
 from csv_manager.core.feeds import Feed, Named, resolve
 from csv_manager.core.files import give_up_stdout
 from csv_manager.core.model import WatcherOptions
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
-from csv_manager.patterns.describe import hint, row_lines, short_path, version_line
+from csv_manager.patterns.describe import short_path
 from csv_manager.patterns.known_paths import series_of
-from csv_manager.patterns.output import one_line, to_json
-from csv_manager.patterns.unchanged import version_ways
+from csv_manager.patterns.output import one_line
+from csv_manager.plugins.csv_watcher_plugin.printing import Only, Printer, Printing
 
 _KINDS = ("file", "folder", "glob")
 #: Seconds after which a check looks how far it is, and whether it is to end.
 _LOOK_SECONDS = 0.2
+#: Seconds for what is to be printed: before receivers are told of it, and at the end of the service.
+_SOON_SECONDS, _LAST_SECONDS = 0.2, 1.0
 
 
 class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
@@ -90,29 +90,27 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
         options = WatcherOptions(interval=interval)  # it refuses what is none
         named = self._named(each(csv_file), missing_ok=missing_ok, once=once)
         store = self.csv_watcher.store
-        start = store.catalog.outbox.end() if position is None else position
+        start = _start(store.catalog.outbox.end(), position)
         self.csv_watcher.load()
         watched = self._watch(named, options)
-        printer = _Printer(store, start, _Only(watched), rows=rows, limit=limit, form=form)
+        printer = Printer(store, start, Only(watched), rows=rows, limit=limit, form=form)
         stop, gone = threading.Event(), threading.Event()
         states = _States(self.say)
         self.signals.connect(f"{self.name}_states", "csv_watcher_state", states.say, "Says why a file is not ok")
-        # The flush is for what receivers printed since then.
-        self.csv_watcher.after_recording(_ending(sys.stdout.flush, stop, gone))
-        self.csv_watcher.after_recording(_ending(printer.print_new, stop, gone))
-        # A check that is cut off is no check: Ctrl-C ends it as it ends any other command.
-        with _stopping(stop, signal.SIGTERM, *([] if once else [signal.SIGINT])):
-            try:
-                self.csv_watcher.start(watched, once=once, poll=poll)
-                if once:
-                    self._wait_at_rest(stop)
-                else:
-                    self._say_start()
-                    stop.wait()
-            finally:  # a second signal does not cut it off
-                self.csv_watcher.stop()
-                self.signals.disconnect(f"{self.name}_states")
-        printer.print_new()
+        with Printing(printer) as printing:
+            self.csv_watcher.after_recording(_ending(lambda: printing.ask(_SOON_SECONDS), stop, gone))
+            # A check that is cut off is no check: Ctrl-C ends it as it ends any other command.
+            with _stopping(stop, signal.SIGTERM, *([] if once else [signal.SIGINT])):
+                try:
+                    self.csv_watcher.start(watched, once=once, poll=poll)
+                    self._run(printing, stop, once=once)
+                finally:  # a second signal does not cut it off
+                    self.csv_watcher.stop()
+                    self.signals.disconnect(f"{self.name}_states")
+                if stop.is_set():
+                    _ending(lambda: printing.end(_LAST_SECONDS), stop, gone)()
+            if not stop.is_set():
+                printing.ask(None)
         if once and gone.is_set():
             raise BrokenPipeError  # not everything was checked
         if once and stop.is_set():
@@ -123,11 +121,23 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
             delivered = self.csv_watcher.deliver()
             self.csv_watcher.consume()
             self.csv_watcher.prune()
+            for receiver, process in self.csv_watcher.told_elsewhere().items():
+                self.say(f"Receiver {receiver} is being told by {process}; what that leaves is told at the next check.")
             if not delivered:
                 self.say("A receiver could not be told everything; it is told at the next check. -v says more.")
             return 1 if self.csv_watcher.failed() or not delivered else 0
         self.say("Stopped.")
         return 0
+
+    def _run(self, printing: Printing, stop: threading.Event, *, once: bool) -> None:
+        """Print until every file was checked once, or until told to stop."""
+        if once:
+            printing.start()
+            self._wait_at_rest(stop)
+        else:
+            self._say_start()
+            printing.start()
+            stop.wait()
 
     def _wait_at_rest(self, stop: threading.Event) -> None:
         """Wait until every file was checked."""
@@ -229,19 +239,6 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
         self.say(f"Watching {told}. Ctrl-C stops.")
 
 
-class _Only:
-    """What is told of: everything, or the files of these watchers."""
-
-    def __init__(self, watched: Mapping[str, WatcherOptions]) -> None:
-        self._files = frozenset(watched)
-        self._feeds = [Feed.of(path, options) for path, options in watched.items() if options.feed is not None]
-
-    def has(self, file: Any) -> bool:
-        """Whether a file is told of."""
-        is_named = not self._files or file.path in self._files
-        return is_named or any(feed.wants(file.record.source) for feed in self._feeds)
-
-
 class _States:
     """Says why a file is not ok: when that changes, and once more at the end of a check for those that were not."""
 
@@ -266,64 +263,14 @@ class _States:
         self._say(f"{short_path(csv_file)} is {state}{f' ({one_line(reason)})' if reason else ''}")
 
 
-class _Printer:
-    """Prints what the outbox has beyond a position, whoever recorded it."""
-
-    def __init__(self, store: Any, position: int, only: "_Only", *, rows: bool, limit: int, form: str) -> None:
-        self._store = store
-        self._position = position
-        self._only = only
-        self._rows = rows
-        self._limit = limit
-        self._form = form
-        self._hinted: set[str] = set()
-        self._lock = threading.Lock()
-
-    def print_new(self) -> None:
-        """Print every new entry; called by one thread at a time."""
-        with self._lock:
-            while entries := self._store.catalog.outbox.since(self._position):
-                for entry in entries:
-                    self._print(entry)
-                    self._position = entry.position + entry.positions - 1
-
-    def _print(self, entry: Any) -> None:
-        found = self._store.find_version(entry.path, entry.version)
-        if found is None or not self._only.has(found[0]):
-            return
-        file, version = found
-        if not file.has_changes(version):
-            click.echo(file.forgotten(version), err=True)
-            return
-        changes = file.version_change(version).change_set
-        if self._form == "jsonl":
-            for seq, change in enumerate(changes):
-                if entry.position + seq > self._position:
-                    told = change.to_json(csv_file=file.path, version=version.number, seq=seq)
-                    click.echo(to_json({"position": entry.position + seq, **told}))
-        else:
-            ways = version_ways(file, version)
-            click.echo(version_line(file.path, version, changes.counts, changes.columns, version.rows, ways))
-            if self._rows:
-                for line in row_lines(changes, changes.columns, limit=self._limit, total=sum(changes.counts)):
-                    click.echo(line)
-            self._hint(file, version, changes)
-        sys.stdout.flush()
-
-    def _hint(self, file: Any, version: Any, changes: Any) -> None:
-        """Say, once for each file, which key would tell updates."""
-        if version.key or version.base is None or version.status == "held" or file.path in self._hinted:
-            return
-        if changes.counts.inserted and changes.counts.deleted:
-            from csv_manager.core.comparing import Comparison
-
-            self._hinted.add(file.path)
-            # A hint is no reason to stop printing.
-            with contextlib.suppress(CsvManagerError):
-                old, new = file.table(version.base), file.table(version.number)
-                told = hint(Comparison(old=old, new=new, change_set=changes))
-                if told:
-                    click.echo(f"{told} csv_watcher_set {short_path(file.path)} sets it.", err=True)
+def _start(end: int, position: int | None) -> int:
+    """The position to print from: the end of the store, or another one that it has. Raises `OptionError`."""
+    if position is not None and position > end:
+        raise OptionError(
+            f"--from {position}: the store's last position is {end}; it is another store, or was restored from an "
+            f"older copy. --from {end} goes on from its end, --from 0 begins with the oldest change."
+        )
+    return end if position is None else position
 
 
 def _ending(function: Callable[[], None], *events: threading.Event) -> Callable[[], None]:
