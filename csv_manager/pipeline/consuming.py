@@ -80,7 +80,8 @@ def recover(place: str, folder: str | None, is_recorded: IsRecorded, *, keep: bo
     """Go on with a file that a killed process had taken aside; whether it is done with. Raises OSError.
 
     A content that is recorded is done with. Another one is given its name again, or one like it if that is another
-    file's by now. With `keep` a recorded one is too, unless its name is taken: a newer file came in its place, and it is deleted.
+    file's by now. With `keep` a recorded one is too, unless its name is taken: a newer file came in its place, and it
+    is deleted.
     """
     aside = aside_of(place)
     if not os.path.lexists(aside):
