@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from csv_manager.core.feeds import Feed
-from csv_manager.core.model import WatcherOptions
+from csv_manager.core.model import Signature, WatcherOptions
 from csv_manager.core.paths import identity, os_reason
 
 COLUMNS = (
@@ -78,17 +78,18 @@ def _state(path: str, file: Any, options: WatcherOptions) -> tuple[str, str | No
         found = _state_of_feed(path, options)
         is_known = file and (file.latest or file.state in ("unreadable", "failing"))
         return (file.state, file.reason) if is_known and found[0] != "missing" else found
-    told = _look(path, file.source if file else path)
+    told = _look(path, file.source if file else path, file.signature if file and file.state == "ok" else None)
     # What is recorded of a trouble that is there still tells what is done about it, too.
     if file is not None and (file.state == told[0] if told else file.state != "missing"):
         return file.state, file.reason
     return told or ("waiting", "The next check reads it.")
 
 
-def _look(path: str, place: str) -> tuple[str, str] | None:
-    """The state of a file that cannot be read where it is, and why; None if nothing is known against it."""
+def _look(path: str, place: str, known: Signature | None) -> tuple[str, str] | None:
+    """The state of a file that is not as it is `known`, or cannot be read, and why; None if nothing is against it."""
     try:
-        os.stat(place)
+        if known not in (None, Signature.of(os.stat(place))):
+            return "waiting", "It changed since; the next check reads it."
     except (FileNotFoundError, NotADirectoryError):
         return "missing", f"{path}: no such file; it is watched again as soon as it is there."
     except OSError as error:
