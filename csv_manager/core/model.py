@@ -141,10 +141,10 @@ class FolderCheck:
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """One file of a series, and what it looked like when it was read."""
+    """One file of a series, and what it looked like when it was read; None if it is to be read again."""
 
     path: str
-    signature: Signature
+    signature: Signature | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,7 +67,7 @@ class Arrival:
     @property
     def member(self) -> Member | None:
         """The file of a series that is read."""
-        return Member(path=self.snapshot.path, signature=self.snapshot.signature) if self.is_member else None
+        return Member(path=self.snapshot.path, signature=self.signature) if self.is_member else None
 
     @property
     def signature(self) -> Signature | None:

@@ -70,7 +70,7 @@ def take(connection: Connection, file_id: int, member: Member, version: int) -> 
     connection.execute(delete(series).where(series.c.file_id == file_id, series.c.path_sha == sha))
     connection.execute(
         insert(series).values(
-            file_id=file_id, path_sha=sha, path=member.path, signature=str(member.signature), version=version
+            file_id=file_id, path_sha=sha, path=member.path, signature=str(member.signature or ""), version=version
         )
     )
 
