@@ -314,7 +314,8 @@ def verdicts() -> None:
     about = (
         f"Produced by `{run['command']}` on {run['date'][:10]}, with Python {run['python']} on {run['system']}: "
         f"{scale['edits']:,} edits and kills, {scale['files']:,} files at once, pauses of {scale['slow_pause']:g} "
-        f"seconds, the store locked for {scale['locked']:g} seconds, {scale['rounds']} rounds of what is repeated."
+        f"seconds, the store locked for {scale['locked']:g} seconds, {scale['rounds']} rounds of what is repeated. "
+        f"The real programs were {', '.join(run['programs'])}."
     )
     _out(f"\n{textwrap.fill(about, 120)}\n")
     block("text", table(Verdict(**told) for told in run["verdicts"]))

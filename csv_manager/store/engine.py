@@ -85,7 +85,7 @@ def _is_frozen(database: Path) -> bool:
 
 def _make_file(database: str) -> None:
     """Make a database that only its user may read, as SQLite has its log be then; one that is there stays as it is."""
-    if database.startswith("file:"):
+    if database.startswith("file:") or os.path.exists(database):
         return
     with contextlib.suppress(OSError):  # of anything else than one that is there, SQLite tells
         os.close(os.open(os.path.realpath(database), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))

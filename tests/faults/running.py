@@ -8,6 +8,7 @@ import datetime as dt
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from save_patterns import PROGRAMS
 from verdicts import LEDGER_VARIABLE, SCALES, SCENARIOS, Verdict, total
 
 FOLDER = Path(__file__).parent
@@ -64,6 +66,7 @@ def main() -> int:
             "scale": asdict(SCALES[told.scale]),
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+            "programs": [name for name, command in PROGRAMS.items() if shutil.which(command[0])],
             "verdicts": [asdict(verdict) for verdict in verdicts],
         }
         RESULTS.write_text(json.dumps(saved, indent=2) + "\n", encoding="utf-8")
