@@ -356,6 +356,7 @@ class Scheduler:
         entries: Iterable[os.DirEntry[str]] = ()
         try:
             # Events are asked for first, so that nothing falls between them and the look.
+            self._ways.mind_links(folder)
             folder.polled = self._polling.ask_for_events(folder, wanted=not self.once)
             self._ways.found(folder)
             entries = stack.enter_context(os.scandir(folder.path)) if folder.feeds else ()

@@ -25,10 +25,19 @@ class Ways:
         if not folder.present:
             folder.present = True
             self.forget(folder)
-        if any(watch.feed and watch.feed.root == folder.path for watch in folder.feeds):
-            for path in (folder.path, *targets(folder.path)):
-                if os.path.islink(path):
-                    self._ask(folder, *os.path.split(path))
+
+    def mind_links(self, folder: Folder) -> None:
+        """Have a folder where a feed begins looked at once a link on the way to it leads elsewhere.
+
+        To be called before its own events are asked for: it may lead elsewhere at any moment.
+        """
+        if not any(watch.feed and watch.feed.root == folder.path for watch in folder.feeds):
+            return
+        asked: list[str] = []
+        while (links := [path for path in (folder.path, *targets(folder.path)) if os.path.islink(path)]) != asked:
+            for path in links:
+                self._ask(folder, *os.path.split(path))
+            asked = links
 
     def wait_for(self, folder: Folder) -> None:
         """A folder is not there: have the nearest one above tell when the next step to it is made."""

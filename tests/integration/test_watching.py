@@ -170,6 +170,32 @@ def test_once_the_system_refuses_no_longer_there_are_events(
         watching.wait_read(first, number + 2)
 
 
+def test_a_link_that_leads_elsewhere_just_after_its_folder_s_events_were_asked_for_is_followed(
+    watching: Watching, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / "releases" / number / "a.csv" for number in "12"]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        write(path)
+    link, beside = tmp_path / "current", tmp_path / "next"
+    link.symlink_to(paths[0].parent)
+    beside.symlink_to(paths[1].parent)
+    ask = hints.Hints.watch
+
+    def ask_and_lead_elsewhere(self: hints.Hints, folder: str) -> str | None:
+        reason = ask(self, folder)
+        if folder == str(link) and beside.is_symlink():
+            beside.replace(link)
+        return reason
+
+    monkeypatch.setattr(hints.Hints, "watch", ask_and_lead_elsewhere)
+    watching.feed(link)
+    watching.start()
+    before = watching.read.count(str(link / "a.csv"))
+    write(paths[1], "b\n")
+    watching.wait_read(link / "a.csv", before + 1)
+
+
 def test_elsewhere_the_observer_of_the_system_tells(
     watching: Watching, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
