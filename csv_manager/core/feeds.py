@@ -1,6 +1,7 @@
 """Which files a folder or a glob stands for, now and later: a feed."""
 
 import fnmatch
+import functools
 import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -67,23 +68,27 @@ class Feed:
         """The folder, or the glob."""
         return os.path.join(self.root, *self.pattern)
 
+    @functools.cached_property
+    def prefix(self) -> str:
+        """What the path of every file of it begins with."""
+        return os.path.join(self.root, "")
+
     def precedes(self, other: "Feed") -> bool:
         """Whether it has the files that both want: it begins deeper, or is a glob and the other one a folder."""
         return self.precedence < other.precedence
 
-    @property
+    @functools.cached_property
     def precedence(self) -> tuple[int, bool, str]:
         """What feeds are ordered by where they want the same file."""
         return -len(self.root.rstrip(os.sep).split(os.sep)), not self.pattern, self.path
 
     def overlaps(self, other: "Feed") -> bool:
         """Whether one of them begins in a folder of the other one's, or below it."""
-        mine, its = os.path.join(self.root, ""), os.path.join(other.root, "")
-        return mine.startswith(its) or its.startswith(mine)
+        return self.prefix.startswith(other.prefix) or other.prefix.startswith(self.prefix)
 
     def rivals(self, others: "Iterable[Feed]") -> "list[Feed]":
         """Those of these feeds that precede it and may have files that it wants too."""
-        return [other for other in others if other.precedes(self) and other.overlaps(self)]
+        return [other for other in others if other.overlaps(self) and other.precedes(self)]
 
     def wants(self, path: str) -> bool:
         """Whether a file belongs to the feed, by its absolute path."""
@@ -141,8 +146,7 @@ class Feed:
 
     def _parts(self, path: str) -> list[str]:
         """The names below the root that lead to a path; none of a path that is not below it."""
-        prefix = os.path.join(self.root, "")
-        return path[len(prefix) :].split(os.sep) if path.startswith(prefix) else []
+        return path[len(self.prefix) :].split(os.sep) if path.startswith(self.prefix) else []
 
     def _is_excluded(self, parts: list[str]) -> bool:
         for pattern in self.exclude:
@@ -154,6 +158,11 @@ class Feed:
             ):
                 return True
         return False
+
+
+def any_wants(feeds: Iterable[Feed], path: str) -> bool:
+    """Whether a file belongs to one of these feeds."""
+    return any(feed.wants(path) for feed in feeds)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any
 from groundwork.util import gw_get
 
 from csv_manager.core.errors import OptionError, PluginError, TornReadError, WatcherExistsError
-from csv_manager.core.feeds import Feed
+from csv_manager.core.feeds import Feed, any_wants
 from csv_manager.core.model import Origin, WatcherOptions
 from csv_manager.core.paths import identity, link_of, select
 from csv_manager.framework import signals
@@ -222,7 +222,7 @@ class CsvWatcherApplication:
             return True
         told = {path: self.runtime.watched[path] for path in self._only if path in self.runtime.watched}
         feeds = [Feed.of(path, options) for path, options in told.items() if options.feed is not None]
-        return any(feed.wants(watcher.options.link or watcher.csv_file) for feed in feeds)
+        return any_wants(feeds, watcher.options.link or watcher.csv_file)
 
     def counts(self, watcher: CsvWatcher) -> bool:
         """Whether a watcher is the one of its path: a stored one stands before a plugin's."""

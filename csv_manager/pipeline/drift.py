@@ -7,7 +7,7 @@ from typing import Literal
 
 from csv_manager.archive import open_snapshot
 from csv_manager.core.errors import PathNotFoundError, TornReadError, UnreadableError
-from csv_manager.core.feeds import Feed, Seen
+from csv_manager.core.feeds import Feed, Seen, any_wants
 from csv_manager.core.model import Version, WatcherOptions
 from csv_manager.core.paths import identity, os_reason
 from csv_manager.pipeline.consuming import aside_of, left_aside
@@ -66,7 +66,7 @@ def items(store: Store) -> Iterator[Item]:
             continue
         feed = feeds[watcher.csv_file]
         rivals = feed.rivals(feeds.values())
-        found = {seen.path: seen.reason for seen in _look(feed) if not any(one.wants(seen.path) for one in rivals)}
+        found = {seen.path: seen.reason for seen in _look(feed) if not any_wants(rivals, seen.path)}
         aside = {item.source: item for item in _left_aside(watcher.csv_file, feed, rivals, options, found)}
         yield from aside.values()
         if options.feed == "series":
@@ -78,7 +78,7 @@ def items(store: Store) -> Iterator[Item]:
         members = {
             file.source: file.path
             for file in store.catalog.history.members(watcher.id)
-            if not any(one.wants(file.source) for one in rivals)
+            if not any_wants(rivals, file.source)
         }
         for source in dict.fromkeys([*members, *found]):
             reason = found.get(source)
@@ -181,7 +181,7 @@ def _left_aside(
     """The files of a feed that were taken aside, in place of those that are not found."""
     dataset = path if options.feed == "series" else None
     for place in left_aside(feed):
-        if feed.wants(place) and not any(rival.wants(place) for rival in rivals):
+        if feed.wants(place) and not any_wants(rivals, place):
             aside = aside_of(place)
             told = aside if place in found else place if dataset else identity(place)
             yield Item(path=told, source=place, options=options, dataset=dataset, aside=aside)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:  # they load SQLAlchemy, which a command without the store doe
 
 log = logging.getLogger("csv_manager.runtime")
 
-#: The longest that one file's lock is waited for, while others may be dealt with.
-_PATIENCE_SECONDS = 0.1
+#: The longest that a thread waits for one file's lock, where there are others to be dealt with.
+PATIENCE_SECONDS = 0.1
 #: What is said of a file that cannot be deleted or moved; the store keeps it.
 _TROUBLE = "it is recorded, but cannot be"
 
@@ -102,7 +102,7 @@ class Finisher:
                 continue
             self._service.forget(done.place)
             try:
-                with store.locks.hold(done.place, _PATIENCE_SECONDS):
+                with store.locks.hold(done.place, PATIENCE_SECONDS):
                     is_gone = consume(done, self._is_recorded(done.place, watch_id, options))
             except BusyError:
                 self._consumer.retry(done)

@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from csv_manager.core import clock
 from csv_manager.core.errors import (
@@ -18,11 +18,11 @@ from csv_manager.core.errors import (
     TornReadError,
     UnreadableError,
 )
-from csv_manager.core.model import Origin, Signature, WatcherOptions
+from csv_manager.core.model import Signature, WatcherOptions
 from csv_manager.core.paths import os_reason, stat_regular
 from csv_manager.pipeline.delivery import Delivery
 from csv_manager.pipeline.ending import end_watching
-from csv_manager.pipeline.finishing import Finisher
+from csv_manager.pipeline.finishing import PATIENCE_SECONDS, Finisher
 from csv_manager.pipeline.repeating import Repeating
 from csv_manager.pipeline.states import States
 from csv_manager.pipeline.watched import Defaults, Records, Settled, Watched
@@ -43,8 +43,6 @@ _CHECKS_SECONDS = 10
 _CHECKS_SHARE = 0.003
 _BEAT_SECONDS = 5
 _PRUNE_SECONDS = 3600
-#: The longest that a thread of the pool waits for a file's lock; there are few of them, and other files to be read.
-_PATIENCE_SECONDS = 0.1
 
 
 class Runtime:
@@ -171,35 +169,11 @@ class Runtime:
         if self._states.store():
             self._teller.ring()
 
-    def record(
-        self,
-        path: str,
-        options: WatcherOptions,
-        *,
-        cause: str = "change",
-        store_watcher: bool = False,
-        origin: Origin | None = None,
-        member: str | None = None,
-        watcher_id: int | None = None,
-        settled: Signature | None = None,
-        stopping: Callable[[], bool] = lambda: False,
-        patience: float | None = None,
-    ) -> "Outcome":
-        """Record a file now and tell of it. Raises what `Recorder.record` raises."""
+    def record(self, path: str, options: WatcherOptions, **told: Any) -> "Outcome":
+        """Record a file now and tell of it. Takes what `Recorder.record` takes, and raises what that raises."""
         store = self._opened()
         self.delivery.register(store)
-        outcome = store.recorder.record(
-            path,
-            options,
-            cause=cause,
-            store_watcher=store_watcher,
-            origin=origin,
-            member=member,
-            watcher_id=watcher_id,
-            settled=settled,
-            stopping=stopping,
-            patience=patience,
-        )
+        outcome = store.recorder.record(path, options, **told)
         if outcome.number is not None:
             self._tell(store, outcome)
         return outcome
@@ -295,7 +269,7 @@ class Runtime:
             watcher_id=settled.watcher_id,
             settled=signature,
             stopping=lambda: self._stopping,
-            patience=_PATIENCE_SECONDS,
+            patience=PATIENCE_SECONDS,
         )
         if outcome.status == "held":
             self._states.hold(watch_id, [place])

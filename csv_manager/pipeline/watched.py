@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from csv_manager.core import clock
 from csv_manager.core.errors import PathNotFoundError, UnreadableError
-from csv_manager.core.feeds import Feed
+from csv_manager.core.feeds import Feed, any_wants
 from csv_manager.core.model import Origin, WatcherOptions
 from csv_manager.core.paths import identity
 from csv_manager.pipeline.series import cause_of
 from csv_manager.watch import Known, Watch
 
 if TYPE_CHECKING:  # they load SQLAlchemy, which a command without the store does without
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from csv_manager.core.retention import Retention
     from csv_manager.pipeline.store import Store
@@ -123,7 +123,7 @@ class Watched:
                 place: Known(signature=found.signature, state="held" if found.is_held else "ok")
                 for place, found in taken.items()
                 # One that went, or was done with, is not missed; one that was left out since is nobody's or another's.
-                if feed.wants(place) and place not in self.options and not _want(rivals, place)
+                if feed.wants(place) and place not in self.options and not any_wants(rivals, place)
                 if os.path.lexists(place)
             }
             return self._watch(path, options, feed.root, feed), known
@@ -131,7 +131,7 @@ class Watched:
         records = Records(history.files()) if files is None else files
         watcher_id = self._ids[path]
         rivals = self._rivals(path)
-        below = (record for record in records.below(feed.root) if not _want(rivals, record.source))
+        below = (record for record in records.below(feed.root) if not any_wants(rivals, record.source))
         mine = [record for record in below if self._is_of(record, feed, watcher_id)]
         new = [record.id for record in mine if record.feed_id != watcher_id]
         if watcher_id is not None and new:
@@ -223,7 +223,7 @@ class Watched:
         """Whether a file that is read at a path, and that a feed wants, is another watcher's."""
         if place != watch_id and place in self.options:
             return True
-        return _want(self._rivals(watch_id), place)
+        return any_wants(self._rivals(watch_id), place)
 
     def watcher_id(self, watch_id: str) -> int | None:
         """The number of a watcher that is stored."""
@@ -301,7 +301,3 @@ def _identity(place: str) -> str:
         return identity(place)
     except PathNotFoundError as error:
         raise UnreadableError(f"{place} is a link to {error}") from error
-
-
-def _want(feeds: "Iterable[Feed]", place: str) -> bool:
-    return any(feed.wants(place) for feed in feeds)

@@ -11,7 +11,7 @@ from typing import Any, Self
 import click
 
 from csv_manager.core.errors import CsvManagerError
-from csv_manager.core.feeds import Feed
+from csv_manager.core.feeds import Feed, any_wants
 from csv_manager.core.files import give_up_stdout
 from csv_manager.core.model import WatcherOptions
 from csv_manager.patterns.describe import hint, row_lines, version_line
@@ -33,7 +33,7 @@ class Only:
     def has(self, file: Any) -> bool:
         """Whether a file is told of."""
         is_named = not self._files or file.path in self._files
-        return is_named or any(feed.wants(file.record.source) for feed in self._feeds)
+        return is_named or any_wants(self._feeds, file.record.source)
 
 
 class Printer:
