@@ -115,7 +115,8 @@ def refuse_for_file(path: str, before: WatcherOptions, after: WatcherOptions) ->
     known = before.only_for_feeds()
     given = [name for name, value in after.only_for_feeds().items() if value != known[name]]
     if given:
-        raise OptionError(f"{short_path(path)} is one file; {', '.join(sorted(given))} is for folders and globs.")
+        are = "is" if len(given) == 1 else "are"
+        raise OptionError(f"{short_path(path)} is one file; {', '.join(sorted(given))} {are} for folders and globs.")
 
 
 def check_done(path: str, options: WatcherOptions) -> None:
