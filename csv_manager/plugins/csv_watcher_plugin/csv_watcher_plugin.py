@@ -266,9 +266,7 @@ class _States:
 def _start(end: int, position: int | None) -> int:
     """The position to print from: the end of the store, or another one that it has. Raises `OptionError`."""
     if position and not end:
-        raise OptionError(
-            f"--from {position}: nothing is recorded in this store yet; --from 0 waits for it."
-        )
+        raise OptionError(f"--from {position}: nothing is recorded in this store yet; --from 0 waits for it.")
     if position is not None and position > end:
         raise OptionError(
             f"--from {position}: the store's last position is {end}; it is another store, or was restored from an "
