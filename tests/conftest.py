@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,10 +13,15 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 import pytest
+import servers
+from sqlalchemy import Connection, MetaData, create_engine, text
 
 import csv_manager.framework  # noqa: F401 - groundwork is imported through it, whatever a test imports first
+from csv_manager.store.engine import make_engine, writing
 
 SCRIPT = str(Path(sys.executable).parent / "csv_manager")
+#: The database that the stores of the acceptance tests are in: sqlite, postgresql or mariadb.
+STORE = os.environ.get("CSV_MANAGER_TEST_STORE", "sqlite")
 #: Seconds after which something that was waited for is taken to never come; no test depends on how long it took.
 DEADLINE = 120
 
@@ -43,9 +47,12 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 class Cli:
-    """Runs `csv_manager` in `folder` with its home in `home`; `environment` may be changed by a test."""
+    """Runs `csv_manager` in `folder` with its home in `home`; `environment` may be changed by a test.
 
-    def __init__(self, root: Path) -> None:
+    `connection` is the URL of the store's database, where that is not a file in the home.
+    """
+
+    def __init__(self, root: Path, connection: str | None = None) -> None:
         self.home = root / "home"
         self.folder = root / "files"
         self.folder.mkdir(parents=True)
@@ -53,6 +60,8 @@ class Cli:
         left_out = "CSV_MANAGER_", "PYTHONDONTWRITEBYTECODE"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
         self.environment = inherited | {"CSV_MANAGER_HOME": str(self.home), "CSV_MANAGER_CSV_SETTLE": "0.1"}
+        if connection is not None:
+            self.environment["CSV_MANAGER_WATCHER_DATABASE_CONNECTION"] = connection
         self.prefix: list[str] = []
 
     def command(self, *arguments: object) -> list[str]:
@@ -139,10 +148,46 @@ class Cli:
         histories = [self.json("csv_history_list", told["csv_file"]) for told in watchers if told["version"]]
         return watchers, histories, archived(self.home)
 
-    def content(self) -> tuple[list[str], list[str]]:
+    def content(self) -> tuple[dict[str, list[str]], list[str]]:
         """As `state`, to the last column of the store, and without running a command."""
-        with contextlib.closing(sqlite3.connect(self.home / "watcher_db.db")) as connection:
-            return list(connection.iterdump()), archived(self.home)
+        found = MetaData()
+        with self._connected() as connection:
+            found.reflect(connection)
+            rows = {table.name: connection.execute(table.select()).all() for table in found.sorted_tables}
+        return {name: sorted(map(repr, told)) for name, told in rows.items()}, archived(self.home)
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """Ask the store."""
+        with self._connected() as connection:
+            return [tuple(row) for row in connection.execute(text(statement))]
+
+    def change(self, statement: str, **values: Any) -> None:
+        """Change the store."""
+        with self._connected() as connection, connection.begin():
+            connection.execute(text(statement), values)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """Write to the store, as another process that does not end, so that nobody else can."""
+        engine = make_engine(self._connection())
+        try:
+            with writing(engine) as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        engine = create_engine(self._connection())
+        try:
+            with engine.connect() as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+    def _connection(self) -> str:
+        told = self.environment.get("CSV_MANAGER_WATCHER_DATABASE_CONNECTION")
+        return told or f"sqlite:///{self.home / 'watcher_db.db'}"
 
     @contextlib.contextmanager
     def within_rights(self) -> Iterator[None]:
@@ -275,16 +320,28 @@ def archived(home: Path) -> list[str]:
     return sorted(name for name in names if not name.startswith("locks/"))
 
 
+@contextlib.contextmanager
+def new_connection() -> Iterator[str | None]:
+    """The URL of a new database for a store; None for a file in the home."""
+    if STORE == "sqlite":
+        yield None
+        return
+    with servers.database(STORE) as url:
+        yield url.render_as_string(hide_password=False)
+
+
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
+def cli(tmp_path: Path) -> Iterator[Cli]:
     """The console script, with a home and a folder of its own."""
-    return Cli(tmp_path)
+    with new_connection() as connection:
+        yield Cli(tmp_path, connection)
 
 
 @pytest.fixture(scope="module")
-def shared_cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+def shared_cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     """The console script, with a home and a folder that the tests of a module share."""
-    return Cli(tmp_path_factory.mktemp("shared"))
+    with new_connection() as connection:
+        yield Cli(tmp_path_factory.mktemp("shared"), connection)
 
 
 @pytest.fixture
@@ -296,3 +353,20 @@ def service(cli: Cli) -> Iterator[Callable[..., Service]]:
             return stack.enter_context(Service(cli, *before, "csv_watch", *arguments, stdout=stdout))
 
         yield start
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers that are not there, once for all the processes that run tests."""
+    if not hasattr(config, "workerinput"):
+        stack = contextlib.ExitStack()
+        stack.enter_context(servers.started())
+        config.add_cleanup(stack.close)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about SQLite's files where the stores are in another database."""
+    if STORE == "sqlite":
+        return
+    left_out = [item for item in items if item.get_closest_marker("sqlite")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]

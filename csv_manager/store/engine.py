@@ -1,173 +1,49 @@
-"""Engines as csv_manager needs them, and database errors as one line of prose."""
+"""Engines as csv_manager needs them, transactions, and database errors as one line of prose."""
 
 import contextlib
-import os
-import sqlite3
-import threading
-import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.pool import StaticPool
 
 from csv_manager.core.errors import ConfigurationError, StoreError
-from csv_manager.core.files import make_private
-from csv_manager.store.patience import patience
-
-_BUSY_SECONDS = 10
-#: The longest that a thread waits for another one of its process that writes.
-_TURN_SECONDS = 10
-#: Between two attempts to switch a new database to its write-ahead log.
-_SWITCH_SECONDS = 0.01
-_WRITES = "csv_manager_writes"
-#: The options of an engine under which a lock stands that its threads hold while they use it, or write with it.
-_USE_LOCK, _WRITE_LOCK = "csv_manager_lock", "csv_manager_write_lock"
+from csv_manager.store.sql_dialects import sql_dialect_of
 
 
 def make_engine(url: str | URL, *, snapshots: bool = True) -> Engine:
-    """An engine for a database URL.
+    """An engine for a database URL; a driver need not be named.
 
-    SQLite: write-ahead log, foreign keys on, waits ten seconds for another writer, folder and file are made, for their
-    user alone; an in-memory database is one for all threads. With `snapshots` a transaction begins at its first
-    statement, reads see one state, and DDL is undone with the rest; whether it writes has to be said at its begin.
-    Without, it begins at its first write, as a session needs that reads, lets others write, and writes then.
+    With `snapshots` it is one for `reading` and `writing`; without, one for sessions. Nothing is connected to yet.
+    Raises `ConfigurationError`, and `StoreError` for a folder of SQLite's that cannot be made.
     """
     try:
         parsed = make_url(url)
     except ArgumentError:
         raise ConfigurationError("A database URL cannot be read; it looks like sqlite:////folder/file.db.") from None
+    sql_dialect = sql_dialect_of(parsed)
+    if parsed.drivername in ("postgresql", "mysql", "mariadb"):
+        parsed = parsed.set(drivername=sql_dialect.driver)
     try:
-        if parsed.get_backend_name() != "sqlite":
-            return create_engine(parsed)
-        memory = parsed.database in (None, "", ":memory:")
-        if not memory:
-            _make_folder(Path(str(parsed.database)).parent)
-        options: dict[str, Any] = {"poolclass": StaticPool} if memory else {}
-        frozen = not memory and _is_frozen(Path(str(parsed.database)))
-        if frozen:
-            path = quote(str(Path(str(parsed.database)).absolute()))
-            parsed = parsed.set(database=f"file:{path}", query={"immutable": "1", "uri": "true"})
-        arguments: dict[str, Any] = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
-        if not snapshots:
-            arguments["isolation_level"] = "IMMEDIATE"
-        engine = create_engine(parsed, connect_args=arguments, **options)
+        return sql_dialect.make_engine(parsed, snapshots=snapshots)
     except (NoSuchModuleError, ImportError) as error:
         raise ConfigurationError(
-            f"No driver for {parsed.drivername}: {error}; pip install 'csv_manager[{parsed.get_backend_name()}]'."
+            f"No driver for {parsed.drivername}: {error}; pip install 'csv_manager[{sql_dialect.extra}]'."
         ) from None
-    database = None if memory or frozen else str(parsed.database)
-    _set_up_sqlite(engine, database, snapshots=snapshots)
-    engine.update_execution_options(**{_USE_LOCK: threading.RLock()} if memory else {_WRITE_LOCK: threading.Lock()})
-    return engine
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        make_private(folder)
-    except OSError as error:
-        raise StoreError(f"The store's folder {folder} cannot be made: {error.strerror}; set APP_PATH.") from error
-
-
-def _is_frozen(database: Path) -> bool:
-    """Whether nobody can write to an SQLite file: its folder may not be written to and no log waits beside it.
-
-    Such a file is opened as immutable: SQLite could not make the files that a reader of a write-ahead log needs.
-    """
-    log = database.with_name(database.name + "-wal")
-    waits = log.exists() and log.stat().st_size > 0
-    return database.exists() and not os.access(database.parent, os.W_OK) and not waits
-
-
-def _make_file(database: str) -> None:
-    """Make a database that only its user may read, as SQLite has its log be then; one that is there stays as it is."""
-    if database.startswith("file:") or os.path.exists(database):
-        return
-    with contextlib.suppress(OSError):  # of anything else than one that is there, SQLite tells
-        os.close(os.open(os.path.realpath(database), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-
-
-def _set_up_sqlite(engine: Engine, database: str | None, *, snapshots: bool) -> None:
-    """Have every connection be as it is to be; `database` is the file of one that is written to."""
-
-    @event.listens_for(engine, "do_connect")
-    def make(*_: Any) -> None:
-        if database is not None:
-            _make_file(database)
-
-    @event.listens_for(engine, "connect")
-    def connect(connection: Any, _record: Any) -> None:
-        if snapshots:
-            connection.isolation_level = None
-        cursor = connection.cursor()
-        if database is not None:
-            _write_ahead(cursor)
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.close()
-
-    if not snapshots:
-        return
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get(_WRITES):
-            wait = int(patience(_BUSY_SECONDS) * 1000)
-            connection.connection.cursor().execute(f"PRAGMA busy_timeout = {wait}")
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:  # which does nothing yet, and cannot fail
-            connection.connection.cursor().execute("BEGIN")
-
-
-def _write_ahead(cursor: sqlite3.Cursor) -> None:
-    """Switch a database to its write-ahead log; where another process uses it just now, SQLite itself does not wait."""
-    deadline = time.monotonic() + _BUSY_SECONDS
-    while cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
-                raise
-            time.sleep(_SWITCH_SECONDS)
 
 
 @contextlib.contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection in one read transaction; errors are told as `StoreError`."""
-    with telling(engine), _turn(engine, _USE_LOCK), engine.connect() as connection:
+    with telling(engine), sql_dialect_of(engine).reading(engine) as connection:
         yield connection
 
 
 @contextlib.contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A connection in one write transaction, committed at the end; errors are told as `StoreError`."""
-    with telling(engine), _turn(engine, _USE_LOCK), _turn(engine, _WRITE_LOCK), engine.connect() as connection:
-        connection.execution_options(**{_WRITES: True})
-        with connection.begin():
-            yield connection
-
-
-@contextlib.contextmanager
-def _turn(engine: Engine, name: str) -> Iterator[None]:
-    """Hold one of an engine's locks: an in-memory database has one connection, an SQLite file one writer.
-
-    A thread that waits for another in SQLite sleeps, longer each time, and sleeps on when it is its turn.
-    """
-    lock = engine.get_execution_options().get(name)
-    if lock is None:
-        yield
-        return
-    # Who has it for so long waits for another process itself.
-    if not lock.acquire(timeout=patience(_TURN_SECONDS)):
-        raise StoreError(f"The store {name_of(engine.url)}: {_SQLITE['SQLITE_BUSY']}.")
-    try:
-        yield
-    finally:
-        lock.release()
+    with telling(engine), sql_dialect_of(engine).writing(engine) as connection:
+        yield connection
 
 
 @contextlib.contextmanager
@@ -176,34 +52,12 @@ def telling(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise StoreError(_told(engine.url, error)) from error
+        reason = sql_dialect_of(engine).reason(engine.url, error)
+        raise StoreError(f"The store {name_of(engine.url)}: {reason}.") from error
     except SQLAlchemyError as error:
         raise StoreError(f"The store {name_of(engine.url)} failed: {error}") from error
 
 
 def name_of(url: URL) -> str:
-    """A database's name for people: the path of an SQLite file, else the URL without its password."""
-    if url.get_backend_name() == "sqlite":
-        return (url.database or "in memory").removeprefix("file:")
-    return url.render_as_string(hide_password=True)
-
-
-_SQLITE = {
-    "SQLITE_BUSY": "another process is writing to it and did not finish in time; try again",
-    "SQLITE_LOCKED": "another process is writing to it and did not finish in time; try again",
-    "SQLITE_READONLY": "it is read-only; check the rights of the file and its folder",
-    "SQLITE_FULL": "the disk is full; free some space and try again",
-    "SQLITE_IOERR": "the disk failed or is full; check it and try again",
-    "SQLITE_CANTOPEN": "it cannot be opened; check that the folder exists and its rights",
-    "SQLITE_PERM": "it may not be opened; check the rights of the file and its folder",
-    "SQLITE_NOTADB": "it is no SQLite database; set WATCHER_DATABASE_LOCATION to another file",
-    "SQLITE_CORRUPT": "it is damaged; restore it from a backup",
-}
-
-
-def _told(url: URL, error: DBAPIError) -> str:
-    if url.get_backend_name() == "sqlite" and os.path.isdir((url.database or "").removeprefix("file:")):
-        return f"The store {name_of(url)} is a folder; set WATCHER_DATABASE_LOCATION to a file."
-    code = getattr(error.orig, "sqlite_errorname", "")
-    reason = next((text for name, text in _SQLITE.items() if code.startswith(name)), str(error.orig))
-    return f"The store {name_of(url)}: {reason}."
+    """A database's name for people: the path of an SQLite file, else its address, without a password."""
+    return sql_dialect_of(url).name_of(url)

@@ -27,6 +27,8 @@ from sqlalchemy import (
 #: The newest migration; a store at another one is upgraded, or refused if this csv_manager does not know it.
 REVISION = "0002"
 VERSION_TABLE = "csv_manager_schema"
+#: The most characters of `Prose`; MySQL's TEXT has 65,535 bytes.
+_MOST_WORDS = 10_000
 
 
 class UtcDateTime(TypeDecorator[dt.datetime]):
@@ -54,6 +56,21 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
         return None if value is None else value.replace(tzinfo=dt.UTC)
 
 
+class Prose(TypeDecorator[str]):
+    """Words for people, as every database takes them: not endless, and without NUL, which PostgreSQL refuses."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Shortened, with NUL as an escape."""
+        del dialect
+        if value is None or (len(value) <= _MOST_WORDS and "\0" not in value):
+            return value
+        told = value.replace("\0", "\\x00")
+        return told if len(told) <= _MOST_WORDS else f"{told[: _MOST_WORDS - 1]}…"
+
+
 def path_sha(path: str) -> str:
     """What a path is found by, which may be too long for an index."""
     return hashlib.sha256(path.encode()).hexdigest()
@@ -73,7 +90,7 @@ files = Table(
     Column("latest", Integer, nullable=False, server_default=text("0")),
     Column("head", Integer, nullable=False, server_default=text("0")),
     Column("state", String(16), nullable=False, server_default="waiting"),
-    Column("reason", Text),
+    Column("reason", Prose),
     Column("signature", String(128)),
     Column("last_check", UtcDateTime),
     Column("last_change", UtcDateTime),
@@ -184,8 +201,8 @@ folders = Table(
     Column("path_sha", String(64), primary_key=True),
     Column("path", Text, nullable=False),
     Column("last_check", UtcDateTime, nullable=False),
-    Column("polled", Text),
-    Column("reason", Text),
+    Column("polled", Prose),
+    Column("reason", Prose),
 )
 
 #: The files of a series that were taken: each is a version of the one dataset `file_id`.

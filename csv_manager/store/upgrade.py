@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from csv_manager.core.errors import StoreError
 from csv_manager.store.engine import name_of, reading, writing
-from csv_manager.store.schema import REVISION, VERSION_TABLE, watchers
+from csv_manager.store.schema import REVISION, VERSION_TABLE
 
 
 def upgrade(engine: Engine) -> None:
@@ -16,8 +16,6 @@ def upgrade(engine: Engine) -> None:
             return
     with writing(engine) as connection:
         found = _revision(connection)
-        if found is None:
-            _refuse_foreign(connection)
         if found != REVISION:
             _migrate(connection, found)
 
@@ -27,18 +25,6 @@ def _revision(connection: Connection) -> str | None:
         return None
     revision: str | None = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 - a constant
     return revision
-
-
-def _refuse_foreign(connection: Connection) -> None:
-    """Raise if a table csv_watchers is there that neither the tutorial nor csv_manager made."""
-    found = inspect(connection)
-    if found.has_table(watchers.name):
-        names = {column["name"] for column in found.get_columns(watchers.name)}
-        if not names >= {"id", "csv_file", "interval"}:
-            raise StoreError(
-                f"The store {name_of(connection.engine.url)} has a table {watchers.name} of another program; set "
-                "WATCHER_DATABASE_LOCATION to another file."
-            )
 
 
 def _migrate(connection: Connection, found: str | None) -> None:

@@ -6,7 +6,6 @@ import io
 import os
 import re
 import shutil
-import sqlite3
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -184,15 +183,14 @@ def test_with_v_an_error_has_its_traceback(cli: "Cli") -> None:
 def test_a_locked_store_is_told_and_nothing_is_stored(stored: "Cli") -> None:
     stored.write("other.csv", GOOD)
     before = stored.state()
-    with contextlib.closing(sqlite3.connect(stored.home / "watcher_db.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with stored.alone():
         line = stored.refused("csv_watcher_add", "other.csv")
-        other.execute("ROLLBACK")
     assert "another process is writing" in line
     assert stored.state() == before
     stored("csv_watcher_add", "other.csv")
 
 
+@pytest.mark.sqlite
 def test_a_read_only_store_is_told_and_nothing_is_stored(stored: "Cli") -> None:
     stored.write("other.csv", GOOD)
     before = stored.state()
@@ -220,6 +218,7 @@ def test_a_home_that_cannot_be_made_is_told(cli: "Cli") -> None:
     assert "a_file/home" in cli.refused("csv_watcher_add", "good.csv")
 
 
+@pytest.mark.sqlite
 def test_a_store_that_is_no_database_is_told_and_left_alone(cli: "Cli") -> None:
     cli.write("good.csv", GOOD)
     store = cli.write("../home/watcher_db.db", "this is no database, but somebody's precious text\n" * 100)
@@ -330,9 +329,10 @@ def test_a_folder_without_rights_is_told_as_that(stored: "Cli") -> None:
         locked.chmod(0o755)
 
 
+@pytest.mark.sqlite
 def test_a_store_that_is_a_folder_is_told_as_that(cli: "Cli") -> None:
     (cli.home / "watcher_db.db").mkdir(parents=True)
-    assert "watcher_db.db is a folder" in cli.refused("csv_watcher_list")
+    assert "watcher_db.db: it is a folder" in cli.refused("csv_watcher_list")
 
 
 def test_output_that_cannot_be_written_is_told(stored: "Cli") -> None:

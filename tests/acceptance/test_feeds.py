@@ -1,10 +1,8 @@
 """Folders and globs: what is in them now and what comes later is watched, each file with a history of its own."""
 
-import contextlib
 import os
 import shutil
 import signal
-import sqlite3
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -346,12 +344,10 @@ def test_a_watcher_that_is_added_while_the_store_is_locked_is_picked_up_later(cl
         os.kill(running.process.pid, signal.SIGSTOP)
         cli.write("in/b.csv", ONE)
         cli("csv_watcher_add", "in")
-        with contextlib.closing(sqlite3.connect(cli.home / "watcher_db.db", isolation_level=None)) as connection:
-            connection.execute("UPDATE csv_files SET feed_id = NULL")  # so that picking up writes
-            connection.execute("BEGIN IMMEDIATE")
+        cli.change("UPDATE csv_files SET feed_id = NULL")  # so that picking up writes
+        with cli.alone():
             os.kill(running.process.pid, signal.SIGCONT)
             running.wait_said("It is tried again")
-            connection.rollback()
         cli.write("in/b.csv", TWO)
         running.wait_told("in/b.csv", "version 2 ")
         assert running.stop() == 0

@@ -1,15 +1,16 @@
 """csv_history_diff, restore, blame, prune, verify, and list --where: asking a history, and going back in it."""
 
-import contextlib
 import json
 import os
 import random
-import sqlite3
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import select, update
+
+from csv_manager.store.schema import watchers
 
 if TYPE_CHECKING:
     from conftest import Cli
@@ -390,8 +391,10 @@ def test_a_time_to_keep_that_no_calendar_has_is_refused(cli: "Cli") -> None:
 
 def test_a_time_to_keep_that_was_stored_before_it_was_refused_ends_no_run(cli: "Cli") -> None:
     record(cli, CONTENTS[0], options=("--keep-within", "1d"))
-    with contextlib.closing(sqlite3.connect(cli.home / "watcher_db.db")) as store, store:
-        store.execute("UPDATE csv_watchers SET options = replace(options, '86400.0', '8639999913600.0')")
+    with cli.alone() as connection:
+        options = connection.execute(select(watchers.c.options)).scalar_one()
+        options["retention"]["within"] = 8639999913600.0
+        connection.execute(update(watchers).values(options=options))
     cli.write("data.csv", CONTENTS[1])
     cli("csv_watch", "--once")
     assert "keep            those of 99,999,999 days\n" in cli("csv_watcher_show", "data.csv")

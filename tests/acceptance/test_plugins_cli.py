@@ -3,9 +3,7 @@
 import json
 import os
 import signal
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -233,8 +231,7 @@ def test_the_list_of_plugins_tells_what_each_is_for(cli: "Cli") -> None:
 
 def _end_lease(cli: "Cli") -> None:
     """Let the minute pass after which a killed process has lost its lease on a receiver."""
-    with closing(sqlite3.connect(cli.home / "watcher_db.db")) as connection, connection:
-        connection.execute("UPDATE csv_receivers SET lease_until = '2000-01-01 00:00:00.000000'")
+    cli.change("UPDATE csv_receivers SET lease_until = '2000-01-01 00:00:00.000000'")
 
 
 def test_a_receiver_that_another_process_is_telling_did_not_fail(cli: "Cli", service: Start) -> None:

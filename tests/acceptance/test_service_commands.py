@@ -5,11 +5,9 @@ import os
 import re
 import shlex
 import signal
-import sqlite3
 import stat
 import subprocess
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -290,11 +288,10 @@ def test_a_service_is_told_as_alive_and_after_a_crash_as_dead(cli: "Cli", manage
 def test_a_service_whose_heartbeat_is_old_is_dead_wherever_it_ran(cli: "Cli", manager: Manager) -> None:
     assert rows_of(cli, code=1) == []
     assert not manager.unit.exists()
-    with closing(sqlite3.connect(cli.home / "watcher_db.db")) as store, store:
-        store.execute(
-            "INSERT INTO csv_services (id, host, pid, started, heartbeat, files, overflows) "
-            "VALUES ('a', 'elsewhere', 1, '2026-01-01 00:00:00.000000', '2026-01-01 00:01:00.000000', 3, 1)"
-        )
+    cli.change(
+        "INSERT INTO csv_services (id, host, pid, started, heartbeat, files, overflows) "
+        "VALUES ('a', 'elsewhere', 1, '2026-01-01 00:00:00.000000', '2026-01-01 00:01:00.000000', 3, 1)"
+    )
     assert rows_of(cli, code=1) == [
         {
             "host": "elsewhere", "pid": 1, "unit": None, "started": "2026-01-01T00:00:00Z",

@@ -56,6 +56,7 @@ def test_an_interrupt_that_the_caller_ignores_ends_nothing(cli: "Cli") -> None:
     assert (process.returncode, err) == (-signal.SIGTERM, b"")
 
 
+@pytest.mark.sqlite
 def test_what_is_kept_is_its_users_alone(cli: "Cli", service: "Start") -> None:
     cli.prefix = ["sh", "-c", 'umask 022; exec "$@"', "sh"]
     cli.write("data.csv", "id\n1\n").chmod(0o600)
@@ -69,6 +70,7 @@ def test_what_is_kept_is_its_users_alone(cli: "Cli", service: "Start") -> None:
         assert running.stop() == 0
 
 
+@pytest.mark.sqlite
 def test_what_is_shared_already_stays_shared(cli: "Cli") -> None:
     cli.home.mkdir()
     cli.home.chmod(0o755)

@@ -1,9 +1,7 @@
 """csv_watch as a running service: what is edited is told, once, and signals end it."""
 
-import contextlib
 import os
 import signal
-import sqlite3
 import subprocess
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -190,8 +188,7 @@ def test_the_service_ends_while_another_program_writes_to_the_store_and_says_wha
     data: "Cli", service: Start
 ) -> None:
     running = service()
-    with contextlib.closing(sqlite3.connect(data.home / "watcher_db.db", isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
+    with data.alone():
         (data.folder / "data.csv").unlink()
         running.wait_said("data.csv is missing")
         assert running.stop() == 0
@@ -203,15 +200,15 @@ def test_the_service_ends_while_another_program_writes_to_the_store_and_says_wha
     assert "ended without a word" not in data("csv_status", code=1)
 
 
+@pytest.mark.sqlite
 def test_the_end_of_the_service_is_noted_though_something_else_cannot_be(data: "Cli", service: Start) -> None:
     running = service()
-    with contextlib.closing(sqlite3.connect(data.home / "watcher_db.db")) as store:
-        store.execute("CREATE TRIGGER broken BEFORE UPDATE ON csv_files BEGIN SELECT RAISE(ABORT, 'broken'); END")
-        (data.folder / "data.csv").unlink()
-        running.wait_said("data.csv is missing")
-        assert running.stop() == 0
-        assert any("broken" in line for line in running.said)
-        assert store.execute("SELECT count(*) FROM csv_services").fetchone() == (0,)
+    data.change("CREATE TRIGGER broken BEFORE UPDATE ON csv_files BEGIN SELECT RAISE(ABORT, 'broken'); END")
+    (data.folder / "data.csv").unlink()
+    running.wait_said("data.csv is missing")
+    assert running.stop() == 0
+    assert any("broken" in line for line in running.said)
+    assert data.query("SELECT count(*) FROM csv_services") == [(0,)]
 
 
 def test_the_service_ends_once_nobody_reads_it(data: "Cli") -> None:

@@ -92,7 +92,7 @@ def test_what_a_locked_store_refused_is_stored_later_unless_it_changed(
     kept.see("/a.csv", "unreadable")
     kept.see("/b.csv", "unreadable")
     with monkeypatch.context() as patched, contextlib.closing(sqlite3.connect(kept.path)) as other:
-        patched.setattr("csv_manager.store.engine._BUSY_SECONDS", 0)
+        patched.setattr("csv_manager.store.sql_dialects.sqlite.BUSY_SECONDS", 0)
         other.execute("BEGIN IMMEDIATE")
         kept.store.catalog.engine.dispose()
         with contextlib.closing(

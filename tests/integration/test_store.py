@@ -223,7 +223,7 @@ def test_positions_only_grow_where_the_database_does_not_tell_what_it_updated(
 
 
 def test_threads_that_write_wait_for_each_other_and_not_in_sqlite(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("csv_manager.store.engine._BUSY_SECONDS", 0)
+    monkeypatch.setattr("csv_manager.store.sql_dialects.sqlite.BUSY_SECONDS", 0)
 
     def write(catalog: Catalog, number: int) -> None:
         with writing(catalog.engine) as connection:
@@ -236,7 +236,7 @@ def test_threads_that_write_wait_for_each_other_and_not_in_sqlite(path: Path, mo
 
 
 def test_a_thread_does_not_wait_for_ever_for_one_that_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("csv_manager.store.engine._TURN_SECONDS", 0.05)
+    monkeypatch.setattr("csv_manager.store.sql_dialects.sqlite._TURN_SECONDS", 0.05)
     with contextlib.closing(Catalog(f"sqlite:///{path}")) as catalog, concurrent.futures.ThreadPoolExecutor(1) as pool:
         with writing(catalog.engine):
             waiting = pool.submit(catalog.services.beat, "one")

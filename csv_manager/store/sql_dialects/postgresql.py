@@ -1,0 +1,70 @@
+"""PostgreSQL, by psycopg."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from csv_manager.store.patience import patience
+from csv_manager.store.sql_dialects import servers
+from csv_manager.store.sql_dialects.interface import BUSY, BUSY_SECONDS
+
+#: A lock of the transaction, one for each schema of a database, which no row has to be there for.
+_ALONE = text(
+    "SELECT set_config('lock_timeout', :wait, true), "
+    "pg_advisory_xact_lock(hashtext('csv_manager store'), hashtext(current_schema()))"
+)
+_REASONS = {
+    "55P03": BUSY,  # lock_not_available
+    "53100": "its disk is full; free some space and try again",
+    "25006": "it is read-only; write to the server that takes writes",
+    "42P01": "a table of the store is missing; csv_manager database_upgrade makes it",
+    "3F000": "there is no schema to make tables in; set the search_path of the user",
+}
+_CONNECTION_LOST = ("08", "57P")
+
+
+class Postgresql:
+    """Reads see one state (REPEATABLE READ); who writes holds an advisory lock of the transaction."""
+
+    driver = "postgresql+psycopg"
+    extra = "postgresql"
+
+    def make_engine(self, url: URL, *, snapshots: bool) -> Engine:
+        """An engine."""
+        del snapshots
+        told: dict[str, Any] = {"connect_timeout": servers.CONNECT_SECONDS, "application_name": "csv_manager"}
+        arguments = {name: value for name, value in told.items() if name not in url.query}
+        return create_engine(url, connect_args=arguments, **servers.POOL)
+
+    @contextlib.contextmanager
+    def reading(self, engine: Engine) -> Iterator[Connection]:
+        """A connection in a transaction that sees one state."""
+        with engine.connect() as connection:
+            yield connection.execution_options(isolation_level="REPEATABLE READ")
+
+    @contextlib.contextmanager
+    def writing(self, engine: Engine) -> Iterator[Connection]:
+        """A connection in a transaction that waited for the others; each statement sees what they committed."""
+        with engine.connect() as connection, connection.begin():
+            connection.execute(_ALONE, {"wait": f"{max(int(patience(BUSY_SECONDS) * 1000), 1)}ms"})
+            yield connection
+
+    def name_of(self, url: URL) -> str:
+        """Its address and name."""
+        return servers.name_of(url)
+
+    def reason(self, url: URL, error: DBAPIError) -> str:
+        """Why PostgreSQL refused something; a connection that fails has no SQLSTATE, and says so in its words."""
+        state = getattr(error.orig, "sqlstate", None) or ""
+        if state in _REASONS:
+            return _REASONS[state]
+        said = servers.clause(error.orig)
+        if state == "42501":
+            return f"{servers.login(url)} may not do this ({said}); csv_manager database_check tells what is missing"
+        if state.startswith(_CONNECTION_LOST) or not state:
+            return f"{said}; check its address, its user and that the server is running"
+        return said
