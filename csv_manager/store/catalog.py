@@ -1,25 +1,28 @@
 """The store's front door: one engine, one schema, and a part for each noun."""
 
+from sqlalchemy.engine import URL
+
 from csv_manager.store.engine import make_engine, name_of
 from csv_manager.store.folders import Folders
 from csv_manager.store.history import History
 from csv_manager.store.outbox import Outbox
 from csv_manager.store.series import Series
 from csv_manager.store.services import Services
-from csv_manager.store.upgrade import upgrade
+from csv_manager.store.upgrade import open_schema
 from csv_manager.store.watchers import Watchers
 
 
 class Catalog:
     """What the store knows: `watchers`, `history` of files, `outbox`, `folders`, `series`, `services`.
 
-    Opening makes or upgrades the schema. Raises `StoreError` if the database cannot be used.
+    Opening makes the tables of a new store, as the user `admin` if that is another one; of an older store, it upgrades
+    those in an SQLite file. Raises `StoreError` if the database cannot be used.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL, admin: URL | None = None) -> None:
         self.engine = make_engine(url)
         try:
-            upgrade(self.engine)
+            open_schema(self.engine, admin)
         except BaseException:
             self.engine.dispose()
             raise

@@ -1,45 +1,183 @@
-"""Brings a store's schema to what this csv_manager knows, or refuses one from the future."""
+"""Brings the tables of a database to what is known here, or refuses those from the future."""
 
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.engine import URL
 
 from csv_manager.core.errors import StoreError
-from csv_manager.store.engine import name_of, reading, writing
-from csv_manager.store.schema import REVISION, VERSION_TABLE
+from csv_manager.store import roles
+from csv_manager.store.engine import make_engine, name_of, reading, writing
+from csv_manager.store.schema import REVISION, VERSION_TABLE, metadata
+
+_FOLDER = Path(__file__).parent / "migrations"
 
 
-def upgrade(engine: Engine) -> None:
-    """Make or upgrade the tables in one transaction; a store that is up to date costs one query."""
+@dataclass(frozen=True, kw_only=True)
+class Migrations:
+    """One line of migrations, csv_manager's own or a plugin's: a branch with a table of its own for its revision.
+
+    `folder` has a module for each. `newest` is its last revision, where that is known without Alembic.
+    """
+
+    name: str
+    folder: Path
+    version_table: str
+    newest: str | None = None
+
+
+CORE = Migrations(name="csv_manager", folder=_FOLDER / "versions", version_table=VERSION_TABLE, newest=REVISION)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchemaState:
+    """Where the tables of a database stand: `found` is their revision, None for none; `newest` the one known here.
+
+    `state` is `ok`, `empty`, `behind` or `newer`.
+    """
+
+    found: str | None
+    newest: str
+    state: str
+
+
+def open_schema(engine: Engine, admin: URL | None = None) -> None:
+    """Have the tables of the store be there, as they are known here; where they are, that costs one query.
+
+    A new store is made, by `admin` if that is another user, who grants the engine's user rights on its rows. An older
+    one in an SQLite file is upgraded; one on a server, which other hosts use too, is left to `upgrade`. Raises
+    `StoreError`.
+    """
     with reading(engine) as connection:
-        if _revision(connection) == REVISION:
-            return
+        found = _revision(connection, CORE)
+    if found == REVISION:
+        return
+    if engine.dialect.name == "sqlite":
+        upgrade(engine, CORE)
+    elif found is None:
+        upgrade_as(engine, admin, CORE)
+    else:
+        _refuse_newer(engine, CORE, found)
+        raise StoreError(
+            f"The store {name_of(engine.url)} has schema {found}, and this csv_manager needs {REVISION}; csv_manager "
+            "database_upgrade upgrades it."
+        )
+
+
+def upgrade_as(engine: Engine, admin: URL | None, migrations: Migrations) -> bool:
+    """`upgrade` by `admin`, if that is another user than the engine's, who is granted rights on the rows then."""
+    if admin is None or admin.username == engine.url.username:
+        return upgrade(engine, migrations)
+    administrators = make_engine(admin)
+    try:
+        changed = upgrade(administrators, migrations)
+        with writing(administrators) as connection:
+            roles.grant(connection, engine.url, tables_of(connection, migrations))
+    finally:
+        administrators.dispose()
+    return changed
+
+
+def upgrade(engine: Engine, migrations: Migrations) -> bool:
+    """Make or upgrade the tables; whether there was anything to do. Raises `StoreError`, and changes nothing then.
+
+    It is one transaction, where the database undoes DDL; elsewhere what was not finished is gone on with next time.
+    """
+    with reading(engine) as connection:
+        if _revision(connection, migrations) == migrations.newest:
+            return False
     with writing(engine) as connection:
-        found = _revision(connection)
-        if found != REVISION:
-            _migrate(connection, found)
+        found = _revision(connection, migrations)
+        if found == migrations.newest:
+            return False
+        _refuse_newer(engine, migrations, found)
+        return _migrate(connection, migrations, found)
 
 
-def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table(VERSION_TABLE):
+def state_of(engine: Engine, migrations: Migrations) -> SchemaState:
+    """Where the tables of a database stand. Raises `StoreError`."""
+    with reading(engine) as connection:
+        found = _revision(connection, migrations)
+    newest, known = _newest(migrations), set(_known(migrations))
+    state = "ok" if found == newest else "empty" if found is None else "behind" if found in known else "newer"
+    return SchemaState(found=found, newest=newest, state=state)
+
+
+def sql_of(engine: Engine, migrations: Migrations) -> str:
+    """The statements that `upgrade` would execute; empty if there are none. Raises `StoreError`."""
+    from alembic import command
+
+    with reading(engine) as connection:
+        found = _revision(connection, migrations)
+        _refuse_newer(engine, migrations, found)
+        newest = _newest(migrations)
+        if found == newest:
+            return ""
+        config = _config(migrations)
+        config.attributes["connection"] = connection
+        config.output_buffer = written = io.StringIO()
+        command.upgrade(config, f"{found}:head" if found else "head", sql=True)
+    return written.getvalue()
+
+
+def tables_of(connection: Connection, migrations: Migrations) -> list[str]:
+    """The tables of csv_manager that are there, and that of a line's revision."""
+    there = set(inspect(connection).get_table_names())
+    names = [*metadata.tables, CORE.version_table] if migrations is CORE else [migrations.version_table]
+    return [name for name in names if name in there]
+
+
+def _revision(connection: Connection, migrations: Migrations) -> str | None:
+    if not inspect(connection).has_table(migrations.version_table):
         return None
-    revision: str | None = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 - a constant
+    quoted = connection.dialect.identifier_preparer.quote(migrations.version_table)
+    revision: str | None = connection.execute(text(f"SELECT version_num FROM {quoted}")).scalar()  # noqa: S608 - quoted
     return revision
 
 
-def _migrate(connection: Connection, found: str | None) -> None:
-    from alembic import command
-    from alembic.config import Config
+def _newest(migrations: Migrations) -> str:
+    return migrations.newest or next(_known(migrations))
+
+
+def _known(migrations: Migrations) -> Iterator[str]:
+    """The revisions of a line, the newest first."""
     from alembic.script import ScriptDirectory
 
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.set_main_option("path_separator", "os")
+    for script in ScriptDirectory.from_config(_config(migrations)).walk_revisions():
+        yield script.revision
+
+
+def _refuse_newer(engine: Engine, migrations: Migrations, found: str | None) -> None:
+    if found is None or found in set(_known(migrations)):
+        return
+    who = "csv_manager" if migrations is CORE else f"plugin {migrations.name}"
+    mend = "pip install -U csv_manager" if migrations is CORE else "install its newer version"
+    raise StoreError(
+        f"The store {name_of(engine.url)} was made by a newer {who} (schema {found}, this one knows "
+        f"{_newest(migrations)}); install that version: {mend}."
+    )
+
+
+def _migrate(connection: Connection, migrations: Migrations, found: str | None) -> bool:
+    from alembic import command
+
+    if found == _newest(migrations):
+        return False
+    config = _config(migrations)
     config.attributes["connection"] = connection
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if found is not None and found not in known:
-        raise StoreError(
-            f"The store {name_of(connection.engine.url)} was made by a newer csv_manager (schema {found}, this one "
-            f"knows {REVISION}); install that version: pip install -U csv_manager."
-        )
     command.upgrade(config, "head")
+    return True
+
+
+def _config(migrations: Migrations):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Alembic is imported when needed
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    config.set_main_option("version_locations", str(migrations.folder).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    config.attributes["version_table"] = migrations.version_table
+    return config

@@ -1,13 +1,13 @@
-"""Alembic's environment: runs on the connection that the store hands over, inside its transaction."""
+"""Alembic's environment: runs on the connection that is handed over, inside its transaction, or writes SQL for it."""
 
 from alembic import context
 
-from csv_manager.store.schema import VERSION_TABLE, metadata
+from csv_manager.store.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    version_table=VERSION_TABLE,
+    version_table=context.config.attributes["version_table"],
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -29,7 +29,7 @@ def create_table(name: str, *columns: sa.Column[Any]) -> None:
     if not there.has_table(name):
         op.create_table(name, *columns, **_options())
     elif not {column.name for column in columns} <= {column["name"] for column in there.get_columns(name)}:
-        store = name_of(context.config.attributes["connection"].engine.url)
+        store = name_of(_connection().engine.url)
         raise StoreError(
             f"The store {store} has a table {name} of another program; set WATCHER_DATABASE_LOCATION, or `default` in "
             "DATABASES, to another database."
@@ -38,7 +38,7 @@ def create_table(name: str, *columns: sa.Column[Any]) -> None:
 
 def add_columns(table: str, *columns: sa.Column[Any]) -> None:
     """Add columns, but for those that are there."""
-    known = {column["name"] for column in _inspector().get_columns(table)}
+    known = _names(table, "get_columns")
     missing = [column for column in columns if column.name not in known]
     if missing:
         with op.batch_alter_table(table) as batch:
@@ -48,14 +48,14 @@ def add_columns(table: str, *columns: sa.Column[Any]) -> None:
 
 def create_index(name: str, table: str, columns: Sequence[str], *, unique: bool = False) -> None:
     """Make an index, unless it is there."""
-    if name not in {index["name"] for index in _inspector().get_indexes(table)}:
+    if name not in _names(table, "get_indexes"):
         op.create_index(name, table, columns, unique=unique)
 
 
 def create_foreign_key(table: str, column: str, target: str) -> None:
     """Have a column refer to the `id` of another table, unless it does."""
     name = f"fk_{table}_{column}"
-    if name not in {key["name"] for key in _inspector().get_foreign_keys(table)}:
+    if name not in _names(table, "get_foreign_keys"):
         with op.batch_alter_table(table) as batch:
             batch.create_foreign_key(name, target, [column], ["id"])
 
@@ -63,19 +63,31 @@ def create_foreign_key(table: str, column: str, target: str) -> None:
 def add_counter(name: str, value: str) -> None:
     """Begin a counter at the value of an SQL expression, unless it was begun; `name` and `value` are constants."""
     counters = sa.table("csv_counters", sa.column("name"), sa.column("value"))
-    known = _inspector().bind.execute(sa.select(counters.c.name).where(counters.c.name == name)).first()  # type: ignore[union-attr]
-    if known is None:
+    mine = sa.select(counters.c.name).where(counters.c.name == name)
+    if not _inspector().has_table(counters.name) or _connection().execute(mine).first() is None:
         op.execute(f"INSERT INTO csv_counters (name, value) SELECT '{name}', {value}")
 
 
 def _inspector() -> sa.Inspector:
     """What is there; asked anew each time, since it remembers."""
-    return sa.inspect(context.config.attributes["connection"])
+    found: sa.Inspector = sa.inspect(_connection())
+    return found
 
 
-def _options() -> dict[str, str]:
+def _connection() -> sa.Connection:
+    connection: sa.Connection = context.config.attributes["connection"]
+    return connection
+
+
+def _names(table: str, what: str) -> set[str]:
+    """The names of what a table has; of one that is not there, as where its SQL is only written down, nothing."""
+    there = _inspector()
+    return {found["name"] for found in getattr(there, what)(table)} if there.has_table(table) else set()
+
+
+def _options() -> dict[str, Any]:
     """How MySQL and MariaDB are to make a table: with transactions, and texts that are equal by their bytes alone."""
-    found = context.config.attributes["connection"].dialect
+    found = _connection().dialect
     collation = "utf8mb4_nopad_bin" if getattr(found, "is_mariadb", False) else "utf8mb4_0900_bin"
     told = {"engine": "InnoDB", "charset": "utf8mb4", "collate": collation}
     return {f"{prefix}_{name}": value for prefix in ("mysql", "mariadb") for name, value in told.items()}

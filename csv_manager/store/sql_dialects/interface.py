@@ -1,6 +1,7 @@
 """What a module of a database has to offer."""
 
 import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine
@@ -30,6 +31,10 @@ class SqlDialect(Protocol):
 
     def writing(self, engine: Engine) -> contextlib.AbstractContextManager[Connection]:
         """A connection in a transaction in which nobody else writes to the store; committed at the end."""
+        ...
+
+    def grants(self, connection: Connection, user: URL, tables: Sequence[str]) -> Iterator[str]:
+        """The statements by which an administrator lets a user read and write the rows of tables, and nothing else."""
         ...
 
     def name_of(self, url: URL) -> str:

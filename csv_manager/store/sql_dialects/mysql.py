@@ -1,7 +1,7 @@
 """MariaDB and MySQL, by PyMySQL."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -74,13 +74,31 @@ class Mysql:
             finally:
                 _release(connection)
 
+    def grants(self, connection: Connection, user: URL, tables: Sequence[str]) -> Iterator[str]:
+        """Rights on rows, for the account that the user logs in as; TRUNCATE is none of them."""
+        quote = connection.dialect.identifier_preparer.quote_identifier
+        database = quote(str(connection.engine.url.database))
+        account = "@".join(quote(part) for part in self._account(user).rsplit("@", 1))
+        for table in tables:
+            yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON {database}.{quote(table)} TO {account}"
+
+    def _account(self, user: URL) -> str:
+        """The account that a user logs in as; who has no rights on the database yet can only do it without one."""
+        engine = self.make_engine(user.set(database=""), snapshots=False)
+        try:
+            with engine.connect() as connection:
+                account: str = connection.execute(text("SELECT CURRENT_USER()")).scalar_one()
+        finally:
+            engine.dispose()
+        return account
+
     def name_of(self, url: URL) -> str:
         """Its address and name."""
         return servers.name_of(url)
 
     def reason(self, url: URL, error: DBAPIError) -> str:
         """Why the server refused something, by its number."""
-        told = getattr(error.orig, "args", ())
+        told: tuple[Any, ...] = getattr(error.orig, "args", ())
         number = told[0] if told and isinstance(told[0], int) else 0
         if number in _REASONS:
             return _REASONS[number]

@@ -1,7 +1,7 @@
 """PostgreSQL, by psycopg."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, text
@@ -16,6 +16,12 @@ from csv_manager.store.sql_dialects.interface import BUSY, BUSY_SECONDS
 _ALONE = text(
     "SELECT set_config('lock_timeout', :wait, true), "
     "pg_advisory_xact_lock(hashtext('csv_manager store'), hashtext(current_schema()))"
+)
+#: The sequences of tables in the current schema, quoted.
+_SEQUENCES = text(
+    "SELECT pg_get_serial_sequence(quote_ident(table_schema) || '.' || quote_ident(table_name), column_name) AS name "
+    "FROM information_schema.columns "
+    "WHERE table_schema = current_schema() AND table_name = ANY(:tables) AND column_default LIKE 'nextval(%'"
 )
 _REASONS = {
     "55P03": BUSY,  # lock_not_available
@@ -53,6 +59,17 @@ class Postgresql:
             connection.execute(_ALONE, {"wait": f"{max(int(patience(BUSY_SECONDS) * 1000), 1)}ms"})
             yield connection
 
+    def grants(self, connection: Connection, user: URL, tables: Sequence[str]) -> Iterator[str]:
+        """Rights on rows, and on the sequences that number them; TRUNCATE is none of them."""
+        quote = connection.dialect.identifier_preparer.quote
+        role = quote(str(user.username))
+        schema = quote(connection.execute(text("SELECT current_schema()")).scalar_one())
+        yield f"GRANT USAGE ON SCHEMA {schema} TO {role}"
+        for table in tables:
+            yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE {schema}.{quote(table)} TO {role}"
+        for sequence in connection.execute(_SEQUENCES, {"tables": list(tables)}).scalars():
+            yield f"GRANT USAGE ON SEQUENCE {sequence} TO {role}"
+
     def name_of(self, url: URL) -> str:
         """Its address and name."""
         return servers.name_of(url)
@@ -62,7 +79,8 @@ class Postgresql:
         state = getattr(error.orig, "sqlstate", None) or ""
         if state in _REASONS:
             return _REASONS[state]
-        said = servers.clause(error.orig)
+        diagnosis = getattr(error.orig, "diag", None)
+        said = servers.clause((diagnosis and diagnosis.message_primary) or error.orig)
         if state == "42501":
             return f"{servers.login(url)} may not do this ({said}); csv_manager database_check tells what is missing"
         if state.startswith(_CONNECTION_LOST) or not state:

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -82,6 +82,11 @@ class Sqlite:
             connection.execution_options(**{_WRITES: True})
             with connection.begin():
                 yield connection
+
+    def grants(self, connection: Connection, user: URL, tables: Sequence[str]) -> Iterator[str]:
+        """None: whoever may write to the file may do everything."""
+        del connection, user, tables
+        yield from ()
 
     def name_of(self, url: URL) -> str:
         """The path of the file."""
