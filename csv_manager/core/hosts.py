@@ -1,5 +1,6 @@
 """This host's name, and which of its processes are there."""
 
+import getpass
 import os
 import socket
 
@@ -7,6 +8,14 @@ import socket
 def host() -> str:
     """The name of this host."""
     return socket.gethostname()[:255]
+
+
+def user() -> str:
+    """The name of this process's user."""
+    try:
+        return getpass.getuser()[:255]
+    except (OSError, KeyError, ImportError):  # no entry for its number, as in some containers
+        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
 def is_process_gone(pid: int) -> bool:

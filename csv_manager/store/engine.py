@@ -47,6 +47,13 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 
 @contextlib.contextmanager
+def noting(engine: Engine) -> Iterator[Connection]:
+    """As `writing`, but beside others that write, where the database can do that."""
+    with telling(engine), sql_dialect_of(engine).writing(engine, alone=False) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
 def telling(engine: Engine) -> Iterator[None]:
     """Turn errors of the database into one line that names it, without its password."""
     try:

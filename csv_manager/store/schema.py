@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 #: The newest migration; a store at another one is upgraded, or refused if this csv_manager does not know it.
-REVISION = "0002"
+REVISION = "0003"
 VERSION_TABLE = "csv_manager_schema"
 #: The most characters of `Prose`; MySQL's TEXT has 65,535 bytes.
 _MOST_WORDS = 10_000
@@ -134,6 +134,7 @@ versions = Table(
     Column("findings", Json),
     Column("position", BigInteger, nullable=False),
     Column("stored", Boolean, nullable=False, server_default=false()),
+    Column("run_id", Integer),
 )
 
 #: Row changes, in JSON, for anyone's query; `position` is store-wide and only grows.
@@ -215,4 +216,60 @@ series = Table(
     Column("signature", String(128), nullable=False),
     Column("version", Integer, nullable=False),
     Index("ix_csv_series_version", "file_id", "version"),
+)
+
+#: The settings and options that runs were made with, in canonical JSON, without secrets; each stands once.
+configurations = Table(
+    "csv_configurations",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("content", Json, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+)
+
+#: Each processing of a version: what it came to, who did it, and when. `error` is what its failed task says.
+runs = Table(
+    "csv_runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("path_sha", String(64), nullable=False),
+    Column("member", Text),
+    Column("cause", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("sha256", String(64)),
+    Column("configuration", String(64), ForeignKey("csv_configurations.hash"), nullable=False),
+    Column("version", Integer),
+    Column("rows", BigInteger),
+    Column("inserted", BigInteger),
+    Column("updated", BigInteger),
+    Column("deleted", BigInteger),
+    Column("attempts", Integer, nullable=False, server_default=text("1")),
+    Column("error", Prose),
+    Column("host", String(255), nullable=False),
+    Column("user", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", UtcDateTime, nullable=False),
+    Column("heartbeat", UtcDateTime, nullable=False),
+    Column("ended", UtcDateTime),
+    Index("ix_csv_runs_file", "path_sha", "id"),
+    Index("ix_csv_runs_state", "state", "id"),
+    Index("ix_csv_runs_started", "started"),
+    Index("ix_csv_runs_content", "sha256", "configuration"),
+)
+
+#: The stages and targets of each run, with the exception of the one that failed.
+tasks = Table(
+    "csv_tasks",
+    metadata,
+    Column("run_id", Integer, ForeignKey("csv_runs.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(255), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("started", UtcDateTime),
+    Column("ended", UtcDateTime),
+    Column("rows", BigInteger),
+    Column("exception_type", String(255)),
+    Column("exception", Prose),
+    Column("traceback", Prose),
 )

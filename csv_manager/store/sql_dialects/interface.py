@@ -29,8 +29,8 @@ class SqlDialect(Protocol):
         """A connection in a transaction that sees one state."""
         ...
 
-    def writing(self, engine: Engine) -> contextlib.AbstractContextManager[Connection]:
-        """A connection in a transaction in which nobody else writes to the store; committed at the end."""
+    def writing(self, engine: Engine, *, alone: bool = True) -> contextlib.AbstractContextManager[Connection]:
+        """A connection in a transaction in which, if it is `alone`, nobody else is; committed at the end."""
         ...
 
     def grants(self, connection: Connection, user: URL, tables: Sequence[str]) -> Iterator[str]:

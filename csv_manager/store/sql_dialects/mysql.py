@@ -58,11 +58,15 @@ class Mysql:
             yield connection
 
     @contextlib.contextmanager
-    def writing(self, engine: Engine) -> Iterator[Connection]:
-        """A connection in a transaction that waited for the others, and sees what they committed.
+    def writing(self, engine: Engine, *, alone: bool = True) -> Iterator[Connection]:
+        """A connection in a transaction that, if `alone`, waited for the others, and sees what they committed.
 
         DDL commits by itself, so the lock is one of the connection; a process that dies loses it.
         """
+        if not alone:
+            with engine.begin() as connection:
+                yield connection
+            return
         with engine.connect() as connection:
             taken = connection.execute(_TAKE, {"wait": patience(BUSY_SECONDS)}).scalar()
             connection.commit()  # what was begun for the question

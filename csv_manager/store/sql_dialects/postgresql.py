@@ -17,6 +17,7 @@ _ALONE = text(
     "SELECT set_config('lock_timeout', :wait, true), "
     "pg_advisory_xact_lock(hashtext('csv_manager store'), hashtext(current_schema()))"
 )
+_BESIDE = text("SELECT set_config('lock_timeout', :wait, true)")
 #: The sequences of tables in the current schema, quoted.
 _SEQUENCES = text(
     "SELECT pg_get_serial_sequence(quote_ident(table_schema) || '.' || quote_ident(table_name), column_name) AS name "
@@ -53,10 +54,11 @@ class Postgresql:
             yield connection.execution_options(isolation_level="REPEATABLE READ")
 
     @contextlib.contextmanager
-    def writing(self, engine: Engine) -> Iterator[Connection]:
-        """A connection in a transaction that waited for the others; each statement sees what they committed."""
+    def writing(self, engine: Engine, *, alone: bool = True) -> Iterator[Connection]:
+        """A connection in a transaction that, if `alone`, waited for the others; it sees what they committed."""
         with engine.connect() as connection, connection.begin():
-            connection.execute(_ALONE, {"wait": f"{max(int(patience(BUSY_SECONDS) * 1000), 1)}ms"})
+            wait = f"{max(int(patience(BUSY_SECONDS) * 1000), 1)}ms"
+            connection.execute(_ALONE if alone else _BESIDE, {"wait": wait})
             yield connection
 
     def grants(self, connection: Connection, user: URL, tables: Sequence[str]) -> Iterator[str]:

@@ -76,8 +76,9 @@ class Sqlite:
             yield connection
 
     @contextlib.contextmanager
-    def writing(self, engine: Engine) -> Iterator[Connection]:
+    def writing(self, engine: Engine, *, alone: bool = True) -> Iterator[Connection]:
         """A connection in a transaction that has the database's only right to write from its begin."""
+        del alone
         with _turn(engine, _USE_LOCK), _turn(engine, _WRITE_LOCK), engine.connect() as connection:
             connection.execution_options(**{_WRITES: True})
             with connection.begin():

@@ -1,0 +1,247 @@
+"""Runs while they go on: their stages, their heartbeat, and what is noted of them in the ledger."""
+
+import contextlib
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from csv_manager.core import clock
+from csv_manager.core.configurations import Configuration
+from csv_manager.core.errors import (
+    BusyError,
+    CsvManagerError,
+    PathNotFoundError,
+    StaleWatcherError,
+    StoreError,
+    TornReadError,
+)
+from csv_manager.core.model import WatcherOptions
+from csv_manager.core.runs import STAGES, TaskRecord
+from csv_manager.store.ledger import Ledger, RunNote
+from csv_manager.store.records import NewVersion
+
+log = logging.getLogger("csv_manager.runs")
+
+#: What is no failure: the file, its watcher or somebody else was not ready, and it is tried again.
+_NOT_NOW = (TornReadError, BusyError, StaleWatcherError, PathNotFoundError)
+#: Seconds after which a run is noted though nothing is known of it yet, and between two heartbeats.
+_NOTE_SECONDS, _BEAT_SECONDS = 1.0, 10.0
+_TICK_SECONDS = 0.5
+_MOST_TRACEBACK = 8_000
+
+
+class Run:
+    """One processing of one version that goes on. Its stages are entered by `task`; it is in the ledger after `begin`.
+
+    A run that is not `eager` leaves no trace unless it is begun.
+    """
+
+    def __init__(self, runs: "Runs", note: RunNote, *, eager: bool) -> None:
+        self._runs = runs
+        self.note = note
+        self.eager = eager
+        self.since = time.monotonic()
+        self.beaten = self.since
+        self.note.tasks = [TaskRecord(name=name, state="pending") for name in STAGES]
+
+    @property
+    def id(self) -> int | None:
+        """Its number, once it is in the ledger."""
+        return self.note.id
+
+    def begin(self, sha256: str | None = None) -> None:
+        """Be in the ledger from now on, since there is something to do. Raises `StoreError`."""
+        self.note.sha256 = sha256 or self.note.sha256
+        if self.note.id is None:
+            self._runs.begin(self)
+
+    @contextlib.contextmanager
+    def task(self, name: str) -> Iterator[None]:
+        """Around one stage: what it raises is its failure."""
+        self._set(name, state="running", started=clock.now(), ended=None)
+        try:
+            yield
+        except BaseException as error:
+            self._set(name, ended=clock.now(), **failure(error))
+            raise
+        self._set(name, state="success", ended=clock.now())
+
+    def held(self, error: CsvManagerError) -> None:
+        """Note that the content is held: the stage that found it has failed, as it should, and the run goes on."""
+        for task in self.note.tasks:
+            if task.state == "failed":
+                self._set(task.name, state="held", traceback=None)
+        self.note.error = str(error)
+
+    def recorded(self, version: int, new: NewVersion) -> None:
+        """Note which version was recorded."""
+        note = self.note
+        note.state = "held" if new.status == "held" else "success"
+        note.version, note.sha256 = version, new.sha256
+        note.rows, note.inserted, note.updated, note.deleted = new.rows, new.inserted, new.updated, new.deleted
+        changed = new.inserted + new.updated + new.deleted
+        self._set("compare", rows=new.rows)
+        self._set("commit", rows=changed)
+
+    def _set(self, name: str, **told: Any) -> None:
+        self.note.tasks = [replace(task, **told) if task.name == name else task for task in self.note.tasks]
+
+
+class Runs:
+    """The runs of this process. `configured` tells the settings and options in force for a file's options."""
+
+    def __init__(self, ledger: Ledger, configured: Callable[[WatcherOptions], Configuration]) -> None:
+        self.ledger = ledger
+        self._configured = configured
+        self._lock = threading.Lock()
+        #: Held while something is noted, so that no run is noted twice.
+        self._noting = threading.Lock()
+        self._active: set[Run] = set()
+        #: Runs that ended, and are to be noted with the next thing that is.
+        self._ended: list[RunNote] = []
+        self._forgotten: list[RunNote] = []
+        self._contents: dict[str, Any] = {}
+        self._bell = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._failing = ""
+
+    @contextlib.contextmanager
+    def run(
+        self, path: str, options: WatcherOptions, *, cause: str, member: str | None = None, eager: bool = True
+    ) -> Iterator[Run]:
+        """Around the processing of a file; what it raises is its failure, unless it is that it has to wait."""
+        configuration = self._configured(options)
+        note = RunNote(csv_file=path, cause=cause, configuration=configuration.hash, started=clock.now(), member=member)
+        run = Run(self, note, eager=eager)
+        with self._lock:
+            self._contents[configuration.hash] = configuration.content
+            self._active.add(run)
+            self._watch()
+        try:
+            yield run
+        except BaseException as error:
+            is_mine = isinstance(error, _NOT_NOW) or (not eager and isinstance(error, CsvManagerError))
+            self._end(run, None if is_mine else error)
+            raise
+        self._end(run, None)
+
+    def begin(self, run: Run) -> None:
+        """Note a run that has begun, and what else is to be noted. Raises `StoreError`."""
+        self._flush([run.note])
+
+    def flush(self) -> None:
+        """Note what is to be noted yet. Raises `StoreError`."""
+        self._flush([])
+
+    def close(self) -> None:
+        """End, with everything noted that can be."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        self._bell.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_TICK_SECONDS)
+        self._try(self.flush)
+
+    def _end(self, run: Run, error: BaseException | None) -> None:
+        note = run.note
+        with self._lock:
+            self._active.discard(run)
+        note.ended = clock.now()
+        if error is not None:
+            self._fail(note, error)
+        came_to_nothing = error is None and note.state == "running"  # there was nothing to do, or not now
+        with self._lock:
+            (self._forgotten if came_to_nothing else self._ended).append(note)
+        if not came_to_nothing:
+            self._bell.set()
+
+    def _fail(self, note: RunNote, error: BaseException) -> None:
+        note.state, note.error = "failed", failure(error)["exception"]
+        if all(task.state != "failed" for task in note.tasks):  # between two stages
+            number = next((n for n, task in enumerate(note.tasks) if task.state in ("pending", "running")), 0)
+            note.tasks[number] = replace(note.tasks[number], ended=note.ended, **failure(error))
+        note.tasks = [replace(task, state="skipped") if task.state == "pending" else task for task in note.tasks]
+
+    def _flush(self, begun: list[RunNote]) -> None:
+        with self._noting:
+            self._note(begun)
+
+    def _note(self, begun: list[RunNote]) -> None:
+        with self._lock:
+            ended, self._ended = self._ended, []
+            forgotten, self._forgotten = self._forgotten, []
+            contents, self._contents = self._contents, {}
+        try:
+            new = [note for note in ended if not (note.state == "failed" and self.ledger.repeat(note))]
+            new += [note for note in begun if note.id is None and note.ended is None]
+            nothing = [note.id for note in forgotten if note.id is not None]
+            if new or nothing:
+                self.ledger.note(new, contents, nothing)
+        except BaseException:
+            with self._lock:
+                self._ended[:0] = ended
+                self._forgotten[:0] = forgotten
+                self._contents = contents | self._contents
+            raise
+
+    def _watch(self) -> None:
+        """Have a thread that notes, while there is something to; called with the lock."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="csv_manager-ledger", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while self._thread is threading.current_thread():
+            self._bell.wait(_TICK_SECONDS)
+            self._bell.clear()
+            time.sleep(0.02)  # what ends together is noted together
+            self._try(self._tick)
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            active = list(self._active)
+            idle = not active and not self._ended and not self._forgotten
+            if idle:
+                self._thread = None
+        if idle:
+            return
+        late = [run.note for run in active if run.eager and run.id is None and now - run.since > _NOTE_SECONDS]
+        self._flush(late)
+        tired = [run for run in active if run.id is not None and now - run.beaten > _BEAT_SECONDS]
+        if tired:
+            with self._noting:
+                self.ledger.note([run.note for run in tired if run.note.ended is None], {})
+            for run in tired:
+                run.beaten = now
+
+    def _try(self, function: Callable[[], object]) -> None:
+        try:
+            function()
+            self._failing = ""
+        except StoreError as error:
+            if str(error) != self._failing:
+                log.warning("%s What happened is noted later.", error)
+            self._failing = str(error)
+
+
+def failure(error: BaseException) -> dict[str, Any]:
+    """What is noted of a task that failed."""
+    words = "it was interrupted." if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
+    return {
+        "state": "failed",
+        "exception_type": type(error).__name__,
+        "exception": words,
+        "traceback": _shortened("".join(traceback.format_exception(error))),
+    }
+
+
+def _shortened(text: str) -> str:
+    """A traceback without its middle, if it is long."""
+    if len(text) <= _MOST_TRACEBACK:
+        return text
+    return f"{text[: _MOST_TRACEBACK // 4]}\n…\n{text[-_MOST_TRACEBACK // 2 :]}"

@@ -1,0 +1,250 @@
+"""The ledger of runs and their tasks, on a connection of its own: it stands whatever becomes of the version."""
+
+import contextlib
+import datetime as dt
+import os
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from csv_manager.core import clock
+from csv_manager.core.hosts import host, is_process_gone, user
+from csv_manager.core.runs import RunRecord, TaskRecord
+from csv_manager.store.engine import noting, reading
+from csv_manager.store.schema import configurations, files, path_sha, runs, tasks, versions
+
+#: Seconds after which a run without a heartbeat is one of a process that died.
+DEAD_SECONDS = 60
+_DIED = "ended without a word while it worked on this; what was not recorded is recorded by the next run."
+_BY_ID = runs.c.id == bindparam("the_id")
+
+
+@dataclass(kw_only=True)
+class RunNote:
+    """What is to be noted of a run; `id` is None until it is in the ledger."""
+
+    csv_file: str
+    cause: str
+    configuration: str
+    started: dt.datetime
+    member: str | None = None
+    state: str = "running"
+    id: int | None = None
+    sha256: str | None = None
+    version: int | None = None
+    rows: int | None = None
+    inserted: int | None = None
+    updated: int | None = None
+    deleted: int | None = None
+    error: str | None = None
+    ended: dt.datetime | None = None
+    tasks: list[TaskRecord] = field(default_factory=list)
+
+    def told(self) -> dict[str, Any]:
+        """What may change of it: columns of csv_runs."""
+        names = ("state", "sha256", "version", "rows", "inserted", "updated", "deleted", "error", "ended")
+        return {name: getattr(self, name) for name in names}
+
+
+class Ledger:
+    """The tables csv_runs, csv_tasks and csv_configurations."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._configured: set[str] = set()
+
+    def note(self, notes: Iterable[RunNote], contents: dict[str, Any], forgotten: Collection[int] = ()) -> None:
+        """Note how runs stand, in one transaction; those that are not in the ledger yet get their `id`.
+
+        `contents` are the configurations that may be new, by their hashes; `forgotten` are runs that came to nothing.
+        """
+        new = {sha: content for sha, content in contents.items() if sha not in self._configured}
+        with noting(self._engine) as connection:
+            for sha, content in new.items():
+                _add_configuration(connection, sha, content)
+            for note in notes:
+                _note(connection, note)
+            _delete(connection, forgotten)
+        self._configured |= new.keys()
+
+    def repeat(self, note: RunNote) -> bool:
+        """Count a failure to the run before it of the same file, if that failed on the same content for the same reason.
+
+        Whether it did: the run itself is forgotten then.
+        """
+        mine = runs.c.path_sha == path_sha(note.csv_file)
+        query = select(runs).where(mine, runs.c.id < note.id) if note.id is not None else select(runs).where(mine)
+        with noting(self._engine) as connection:
+            before = connection.execute(query.order_by(runs.c.id.desc()).limit(1)).first()
+            told = ("state", "sha256", "error", "configuration", "member")
+            if before is None or any(getattr(before, name) != getattr(note, name) for name in told):
+                return False
+            repeated = {"attempts": runs.c.attempts + 1, "ended": note.ended, "heartbeat": note.ended}
+            connection.execute(update(runs).where(runs.c.id == before.id).values(**repeated))
+            _delete(connection, [note.id] if note.id is not None else [])
+        return True
+
+    def beat(self, ids: Collection[int]) -> None:
+        """Say that the processes of these runs are alive."""
+        with noting(self._engine) as connection:
+            connection.execute(update(runs).where(runs.c.id.in_(ids)).values(heartbeat=clock.now()))
+
+    def finish_dead(self) -> list[int]:
+        """Finish the runs of processes that are gone: as successes if their version is recorded, else as failures."""
+        with reading(self._engine) as connection:
+            found = connection.execute(select(runs).where(runs.c.state.in_(("pending", "running")))).all()
+        dead = [row for row in found if _is_dead(row)]
+        if dead:
+            with noting(self._engine) as connection:
+                for row in dead:
+                    _finish(connection, row)
+        return [row.id for row in dead]
+
+    def all(
+        self,
+        *,
+        paths: Collection[str] = (),
+        states: Collection[str] = (),
+        since: dt.datetime | None = None,
+        limit: int | None = None,
+    ) -> list[RunRecord]:
+        """Runs, the newest first: of these files, in these states, that ended since then or did not end yet."""
+        query = select(runs).order_by(runs.c.id.desc()).limit(limit)
+        if paths:
+            query = query.where(runs.c.path_sha.in_([path_sha(path) for path in paths]))
+        if states:
+            query = query.where(runs.c.state.in_(states))
+        if since is not None:
+            query = query.where(or_(runs.c.ended >= since, runs.c.ended.is_(None), runs.c.started >= since))
+        with reading(self._engine) as connection:
+            return [_to_run(row) for row in connection.execute(query)]
+
+    def find(self, run_id: int) -> RunRecord | None:
+        """One run."""
+        with reading(self._engine) as connection:
+            row = connection.execute(select(runs).where(_BY_ID), {"the_id": run_id}).first()
+        return _to_run(row) if row else None
+
+    def tasks(self, run_id: int) -> list[TaskRecord]:
+        """The tasks of a run, in their order."""
+        query = select(tasks).where(tasks.c.run_id == run_id).order_by(tasks.c.number)
+        with reading(self._engine) as connection:
+            return [_to_task(row) for row in connection.execute(query)]
+
+    def configuration(self, sha: str) -> Any:
+        """The settings and options behind a hash; None if it is not known."""
+        with reading(self._engine) as connection:
+            return connection.execute(select(configurations.c.content).where(configurations.c.hash == sha)).scalar()
+
+    def processed(self, sha256: str, configuration: str) -> RunRecord | None:
+        """The newest run that succeeded on a content with a configuration."""
+        query = select(runs).where(
+            runs.c.sha256 == sha256, runs.c.configuration == configuration, runs.c.state == "success"
+        )
+        with reading(self._engine) as connection:
+            row = connection.execute(query.order_by(runs.c.id.desc()).limit(1)).first()
+        return _to_run(row) if row else None
+
+    def prune(self, before: dt.datetime) -> int:
+        """Forget the runs that ended before a time, and the configurations that no other run had; how many runs."""
+        with noting(self._engine) as connection:
+            old = connection.execute(select(runs.c.id).where(runs.c.ended < before)).scalars().all()
+            _delete(connection, old)
+            used = select(runs.c.configuration)
+            connection.execute(delete(configurations).where(configurations.c.hash.not_in(used)))
+        self._configured.clear()
+        return len(old)
+
+
+def forget_runs(connection: Connection, path: str) -> None:
+    """Forget the runs of a file, inside the caller's transaction."""
+    _delete(connection, connection.execute(select(runs.c.id).where(runs.c.path_sha == path_sha(path))).scalars().all())
+
+
+def _add_configuration(connection: Connection, sha: str, content: Any) -> None:
+    known = select(configurations.c.hash).where(configurations.c.hash == sha)
+    if connection.execute(known).first() is None:
+        with contextlib.suppress(IntegrityError), connection.begin_nested():  # another process may be here with it
+            connection.execute(insert(configurations).values(hash=sha, content=content, created=clock.now()))
+
+
+def _note(connection: Connection, note: RunNote) -> None:
+    now = clock.now()
+    if note.id is None:
+        row = {
+            "path": note.csv_file,
+            "path_sha": path_sha(note.csv_file),
+            "member": note.member,
+            "cause": note.cause,
+            "configuration": note.configuration,
+            "host": host(),
+            "user": user(),
+            "pid": os.getpid(),
+            "started": note.started,
+            "heartbeat": now,
+            **note.told(),
+        }
+        key = connection.execute(insert(runs), row).inserted_primary_key
+        note.id = int(key[0]) if key is not None else None
+    else:
+        connection.execute(update(runs).where(runs.c.id == note.id).values(heartbeat=now, **note.told()))
+        connection.execute(delete(tasks).where(tasks.c.run_id == note.id))
+    if note.tasks:
+        connection.execute(insert(tasks), _task_rows(note.id, note.tasks))
+
+
+def _task_rows(run_id: int | None, told: Sequence[TaskRecord]) -> list[dict[str, Any]]:
+    return [{"run_id": run_id, "number": number, **asdict(task)} for number, task in enumerate(told, 1)]
+
+
+def _delete(connection: Connection, ids: Collection[int]) -> None:
+    some = sorted(ids)
+    for start in range(0, len(some), 500):
+        page = some[start : start + 500]
+        connection.execute(delete(tasks).where(tasks.c.run_id.in_(page)))
+        connection.execute(delete(runs).where(runs.c.id.in_(page)))
+
+
+def _is_dead(row: Row[Any]) -> bool:
+    """Whether the process of a run is gone: its heartbeat is old, or it was one of this host."""
+    rested = abs((clock.now() - row.heartbeat).total_seconds())
+    return rested >= DEAD_SECONDS or (row.host == host() and is_process_gone(row.pid))
+
+
+def _finish(connection: Connection, row: Row[Any]) -> None:
+    """Say what became of a run whose process died; its last task may have been done, and not noted."""
+    mine = and_(files.c.id == versions.c.file_id, files.c.path_sha == row.path_sha)
+    recorded = connection.execute(
+        select(versions).join(files, mine).where(versions.c.run_id == row.id).limit(1)
+    ).first()
+    now = clock.now()
+    told: dict[str, Any] = {"ended": row.heartbeat, "heartbeat": now}
+    if recorded is not None:
+        counts = {name: recorded._mapping[name] for name in ("rows", "inserted", "updated", "deleted", "sha256")}  # noqa: SLF001 - public
+        told |= {"state": "held" if recorded.status == "held" else "success", "version": recorded.number, **counts}
+        ended = update(tasks).where(tasks.c.run_id == row.id, tasks.c.state.in_(("pending", "running")))
+        connection.execute(ended.values(state="success"))
+    else:
+        died = f"The process {row.pid} on {row.host} {_DIED}"
+        told |= {"state": "failed", "error": died}
+        running = update(tasks).where(tasks.c.run_id == row.id, tasks.c.state == "running")
+        connection.execute(running.values(state="failed", exception_type="ProcessDied", exception=died))
+        pending = update(tasks).where(tasks.c.run_id == row.id, tasks.c.state == "pending")
+        connection.execute(pending.values(state="skipped"))
+    connection.execute(update(runs).where(runs.c.id == row.id, runs.c.state == row.state).values(**told))
+
+
+def _to_run(row: Row[Any]) -> RunRecord:
+    told = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    del told["path_sha"]
+    told["csv_file"] = told.pop("path")
+    return RunRecord(**told)
+
+
+def _to_task(row: Row[Any]) -> TaskRecord:
+    told = dict(row._mapping)  # noqa: SLF001 - as above
+    del told["run_id"], told["number"]
+    return TaskRecord(**told)
