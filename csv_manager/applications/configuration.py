@@ -44,6 +44,10 @@ WATCHER_DATABASE_DESCRIPTION = "Watchers and history of CSV files"
 WATCHER_DATABASE_LOCATION = os.path.join(APP_PATH, "watcher_db.db")
 WATCHER_DATABASE_CONNECTION = "sqlite:///" + WATCHER_DATABASE_LOCATION
 
+#: Databases by name: {dialect, path} of a file, {dialect, address, port, database, user, admin} of a server, or an
+#: SQLAlchemy URL. The one that is called default is the store, instead of WATCHER_DATABASE_*.
+DATABASES: dict[str, object] = {}
+
 #: The folder of the versions' bytes.
 ARCHIVE_PATH = os.path.join(APP_PATH, "archive")
 

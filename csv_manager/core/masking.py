@@ -33,7 +33,10 @@ _KINDS: tuple[tuple[Any, str], ...] = (
 
 
 class FromVariable(str):
-    """A text that came from environment variables, wholly or in part; `shown` is what of it may be shown."""
+    """A text that came from environment variables, wholly or in part; `shown` is what of it may be shown.
+
+    What configuration.py derives from it by adding to it is one, too.
+    """
 
     __slots__ = ("shown",)
     shown: str
@@ -43,6 +46,12 @@ class FromVariable(str):
         self = super().__new__(cls, text)
         self.shown = shown
         return self
+
+    def __add__(self, other: str) -> Self:
+        return type(self)(str.__add__(self, other), self.shown + _shown(other))
+
+    def __radd__(self, other: str) -> Self:
+        return type(self)(str.__add__(other, self), _shown(other) + self.shown)
 
     def __repr__(self) -> str:
         return repr(self.shown)
@@ -81,14 +90,14 @@ def is_secret_name(name: str) -> bool:
 
 
 def word_of(text: object) -> str:
-    """The word that a name begins with, in quotes; what follows it may be a password that a space was forgotten before.
+    """A name for messages: the word that it begins with, and an ellipsis for what follows, which may be a password.
 
-    `{user:app:hunter2}` is YAML for the one key `user:app:hunter2`.
+    `{user:app:hunter2}`, without spaces, is YAML for the one key `user:app:hunter2`.
     """
     told = str(text)
     found = _WORD.match(told)
     word = found[0] if found else ""
-    return f"'{word}'" if word == told else f"'{word}…'"
+    return word if word == told else f"{word}…"
 
 
 def kind_of(value: object) -> str:
@@ -96,9 +105,12 @@ def kind_of(value: object) -> str:
     return next((words for kind, words in _KINDS if isinstance(value, kind)), f"a {type(value).__name__}")
 
 
+def _shown(text: str) -> str:
+    return text.shown if isinstance(text, FromVariable) else text
+
+
 def _masked_text(name: str, text: str) -> str:
-    if isinstance(text, FromVariable):
-        text = text.shown
+    text = _shown(text)
     login, colon, _ = text.partition(":")
     if colon and name.lower() in _LOGIN_NAMES:
         return f"{login}:{MASK}"

@@ -1,22 +1,26 @@
 """Settings in layers, later over earlier, each value with where it came from.
 
 The shipped configuration.py · configuration.py or configuration.yaml in CSV_MANAGER_HOME · CSV_MANAGER_CONFIG · files
-given by --config · CSV_MANAGER_<SETTING>. Dictionaries merge. What configuration.py derives from another setting
-follows a later layer: the shipped file is executed last, with every later value already in place.
+given by --config · CSV_MANAGER_<SETTING>. Dictionaries merge. Texts may name environment variables: in YAML all of
+them, elsewhere those that tell of databases. What configuration.py derives from another setting follows a later layer:
+the shipped file is executed last, with every later value already in place.
 """
 
 import difflib
+import linecache
 import logging
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from csv_manager.core.errors import ConfigurationError, OptionError, clause
+from csv_manager.core.binds import DEFAULT, parse_binds
+from csv_manager.core.errors import ConfigurationError, OptionError
+from csv_manager.core.masking import FromVariable, kind_of, masked, word_of
 from csv_manager.core.model import check_seconds
 from csv_manager.framework.errors import line_of, reason_of
+from csv_manager.framework.variables import BINDS, CONNECTION, Variables
 
 log = logging.getLogger("csv_manager.settings")
 
@@ -25,10 +29,14 @@ PREFIX = "CSV_MANAGER_"
 #: Environment variables with the prefix that are no settings.
 _NOT_SETTINGS = {"HOME", "CONFIG"}
 _KINDS = {int: "a number", float: "a number", str: "a text", list: "a list", dict: "a mapping", bool: "true or false"}
+#: Another name of DATABASES in a YAML file.
+_BINDS_IN_YAML = "databases"
 _SECONDS = ("CSV_INTERVAL", "CSV_SETTLE", "CSV_MAX_WAIT")
-_NOT_EMPTY = ("APP_PATH", "ARCHIVE_PATH", "WATCHER_DATABASE_CONNECTION", "WATCHER_DATABASE_LOCATION")
-_SECRET = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL", re.IGNORECASE)
-_URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)\S*(?=@)")
+_NOT_EMPTY = ("APP_PATH", "ARCHIVE_PATH", CONNECTION, "WATCHER_DATABASE_LOCATION")
+#: The settings that may name environment variables in every layer.
+_EXPANDED = (BINDS, CONNECTION)
+#: The settings of the store, of which DATABASES makes nothing once it tells of the default.
+_OF_THE_STORE = (CONNECTION, "WATCHER_DATABASE_LOCATION")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +49,7 @@ class Setting:
 
 
 class Settings(Mapping[str, Any]):
-    """Every setting by name; `origins` tells where each came from."""
+    """Every setting by name; `origin` tells where one came from."""
 
     def __init__(self, settings: Mapping[str, Setting]) -> None:
         self._settings = dict(settings)
@@ -59,26 +67,29 @@ class Settings(Mapping[str, Any]):
         """Every setting, in the order of the shipped file, others after it."""
         return list(self._settings.values())
 
+    def origin(self, name: str) -> str:
+        """The layer that a setting came from."""
+        return self._settings[name].origin
+
+
+class _Layer(NamedTuple):
+    """What one file sets, or one variable."""
+
+    origin: str
+    values: Mapping[str, Any]
+
 
 def load(files: Sequence[str] = (), environment: Mapping[str, str] = os.environ) -> Settings:
     """Load every layer. Raises `ConfigurationError`, which names the file or the variable."""
     shipped = _execute(SHIPPED, {})
     found = _files(files, environment, Path(shipped["APP_PATH"]))
-    layers = [(str(path), _read(path)) for path in found]
-    layers.append(("environment", _from_environment(environment, shipped)))
+    layers = [_read(path, environment, shipped) for path in found]
+    layers += _from_environment(environment, shipped)
     merged: dict[str, Setting] = {}
-    for origin, values in layers:
-        for name, value in values.items():
-            told = f"{PREFIX}{name}" if origin == "environment" else origin
-            before = merged[name].value if name in merged else shipped.get(name)
-            if isinstance(before, dict) and isinstance(value, dict):
-                value = _merge(before, value)  # noqa: PLW2901 - the value as it is after this layer
-            _check_type(name, value, shipped, told)
-            merged[name] = Setting(name=name, value=value, origin=told)
-    for setting in merged.values():
-        close = difflib.get_close_matches(setting.name, shipped, 1, 0.9)
-        if setting.name not in shipped and close:
-            log.warning("%s: there is no setting %s; did you mean %s?", setting.origin, setting.name, close[0])
+    for layer in layers:
+        _lay_over(merged, layer, shipped)
+    _check_binds(merged, layers)
+    _warn(merged, shipped)
     derived = _execute(SHIPPED, {name: setting.value for name, setting in merged.items()})
     result = {
         name: merged.get(name, Setting(name=name, value=value, origin="shipped")) for name, value in derived.items()
@@ -88,17 +99,39 @@ def load(files: Sequence[str] = (), environment: Mapping[str, str] = os.environ)
     return Settings({name: (merged | result)[name] for name in [*shipped, *result, *merged]})
 
 
-def masked(name: str, value: Any) -> Any:
-    """A value as it may be shown: no password in a URL, nothing under a name that tells of a secret."""
-    if value and _SECRET.search(name):
-        return "***"
-    if isinstance(value, str):
-        return _URL_PASSWORD.sub(r"\1***", value)
-    if isinstance(value, dict):
-        return {key: masked(str(key), entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [masked(name, entry) for entry in value]
-    return value
+def _lay_over(merged: dict[str, Setting], layer: _Layer, shipped: Mapping[str, Any]) -> None:
+    """Put a layer over what those before it say."""
+    for name, told in layer.values.items():
+        default = shipped.get(name)
+        # A name in YAML with nothing below it is an empty mapping.
+        value = {} if told is None and isinstance(default, dict) else told
+        before = merged[name].value if name in merged else default
+        if isinstance(before, dict) and isinstance(value, dict):
+            value = _merge(before, value)
+        _check_type(name, value, shipped, layer.origin)
+        merged[name] = Setting(name=name, value=value, origin=layer.origin)
+
+
+def _check_binds(merged: Mapping[str, Setting], layers: Sequence[_Layer]) -> None:
+    """Raise for a database that is told in a wrong way, with every layer that tells of it."""
+    if BINDS not in merged:
+        return
+    for name, told in merged[BINDS].value.items():
+        origins = [layer.origin for layer in layers if name in (layer.values.get(BINDS) or {})]
+        # A text is not merged: it is what the last one says.
+        parse_binds({name: told}, " and ".join(origins[-1:] if isinstance(told, str) else origins))
+
+
+def _warn(merged: Mapping[str, Setting], shipped: Mapping[str, Any]) -> None:
+    """Log what is probably a mistake."""
+    for setting in merged.values():
+        close = difflib.get_close_matches(setting.name, shipped, 1, 0.9)
+        if setting.name not in shipped and close:
+            log.warning("%s: there is no setting %s; did you mean %s?", setting.origin, setting.name, close[0])
+    told = [merged[name] for name in _OF_THE_STORE if name in merged]
+    if told and DEFAULT in (merged[BINDS].value if BINDS in merged else ()):
+        others = " and ".join(f"{setting.name} of {setting.origin}" for setting in told)
+        log.warning("The store is databases.%s of %s; %s does not count.", DEFAULT, merged[BINDS].origin, others)
 
 
 def _files(files: Sequence[str], environment: Mapping[str, str], app_path: Path) -> Iterator[Path]:
@@ -114,15 +147,39 @@ def _files(files: Sequence[str], environment: Mapping[str, str], app_path: Path)
         yield path
 
 
-def _read(path: Path) -> dict[str, Any]:
-    return _read_yaml(path) if path.suffix in (".yaml", ".yml") else _execute(path, {})
+def _read(path: Path, environment: Mapping[str, str], shipped: Mapping[str, Any]) -> _Layer:
+    """What a file sets, with the variables that it names."""
+    is_yaml = path.suffix in (".yaml", ".yml")
+    values = _read_yaml(path) if is_yaml else _execute(path, {})
+    variables = Variables(environment, str(path))
+    return _Layer(str(path), _with_variables(values, tuple(values) if is_yaml else _EXPANDED, variables, shipped))
+
+
+def _with_variables(
+    values: Mapping[str, Any], names: Sequence[str], variables: Variables, shipped: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The values of a layer, of which those with these names may name variables.
+
+    A text that came from variables is read as the type of the setting's default, as CSV_MANAGER_<SETTING> is.
+    """
+    resolved = {}
+    for name, value in values.items():
+        told = variables.expand(value, name) if name in names else value
+        if isinstance(told, FromVariable):
+            told = _parse(variables.origin, told, shipped.get(name))
+        resolved[str(name)] = told
+    return resolved
 
 
 def _execute(path: Path, pinned: Mapping[str, Any]) -> dict[str, Any]:
     """The upper-case names that a Python file sets; what is `pinned` stays as it is, and is seen by the rest."""
     namespace = _Namespace({"__file__": str(path), "__name__": "configuration"}, pinned)
+    # A traceback tells where it failed, but shows no line: there may be a password in it.
+    linecache.cache[str(path)] = (0, None, [], str(path))
     try:
         exec(compile(path.read_bytes(), str(path), "exec"), namespace)  # noqa: S102 - the user's own configuration
+    except SyntaxError as error:
+        raise ConfigurationError(f"{path}, line {line_of(error, path)}: {reason_of(error)}.") from None
     except (Exception, SystemExit) as error:
         raise ConfigurationError(f"{path}, line {line_of(error, path)}: {reason_of(error)}.") from error
     return {name: value for name, value in namespace.items() if name.isupper()}
@@ -141,45 +198,42 @@ class _Namespace(dict[str, Any]):
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
+    from csv_manager.framework.yaml_files import read_yaml
 
-    try:
-        with path.open("rb") as file:  # a stream has a name, which PyYAML's errors tell
-            values = yaml.safe_load(file) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: {clause(error)}.") from error
+    values = read_yaml(path) or {}
     if not isinstance(values, dict):
-        raise ConfigurationError(f"{path}: expected settings as `NAME: value`, found a {type(values).__name__}.")
+        raise ConfigurationError(f"{path}: expected settings as `NAME: value`, found {kind_of(values)}.")
+    if _BINDS_IN_YAML in values:
+        if BINDS in values:
+            raise ConfigurationError(f"{path}: {_BINDS_IN_YAML} and {BINDS} are one setting; keep one of them.")
+        values = {BINDS if name == _BINDS_IN_YAML else name: value for name, value in values.items()}
     for name in values:
-        if not (isinstance(name, str) and name.isupper()):
+        if not (isinstance(name, str) and name.isupper() and name.isidentifier()):
             close = difflib.get_close_matches(str(name).upper(), _execute(SHIPPED, {}), 1)
             hint = f"; did you mean {close[0]}?" if close else "; settings are in capitals."
-            raise ConfigurationError(f"{path}: unknown setting {name!r}{hint}")
+            raise ConfigurationError(f"{path}: unknown setting '{word_of(name)}'{hint}")
     return values
 
 
-def _from_environment(environment: Mapping[str, str], shipped: Mapping[str, Any]) -> dict[str, Any]:
-    values = {}
+def _from_environment(environment: Mapping[str, str], shipped: Mapping[str, Any]) -> Iterator[_Layer]:
+    """A layer for each variable that is a setting."""
     for variable, text in environment.items():
         name = variable.removeprefix(PREFIX)
         if variable.startswith(PREFIX) and name.isupper() and name not in _NOT_SETTINGS:
-            values[name] = _parse(variable, text, shipped.get(name))
-    return values
+            values = {name: _parse(variable, text, shipped.get(name))}
+            yield _Layer(variable, _with_variables(values, _EXPANDED, Variables(environment, variable), shipped))
 
 
-def _parse(variable: str, text: str, default: Any) -> Any:
-    """An environment variable as the type of the setting's default; a list may be given with commas."""
+def _parse(origin: str, text: str, default: Any) -> Any:
+    """A variable's text as the type of the setting's default; a list may be given with commas."""
     if default is None or isinstance(default, str):
         return text
-    import yaml
+    from csv_manager.framework.yaml_files import parse_yaml
 
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{variable}={text!r} cannot be read as YAML.") from error
+    value = parse_yaml(text, origin)
     if isinstance(default, (list, tuple)) and not isinstance(value, list):
         return [part.strip() for part in text.split(",") if part.strip()]
-    return value
+    return text if isinstance(value, str) else value
 
 
 def _check_type(name: str, value: Any, shipped: Mapping[str, Any], origin: str) -> None:
@@ -195,7 +249,10 @@ def _check_type(name: str, value: Any, shipped: Mapping[str, Any], origin: str) 
     elif isinstance(default, str):
         expected = (str, Path)
     if not isinstance(value, expected) or (isinstance(value, bool) and not isinstance(default, bool)):
-        raise ConfigurationError(f"{origin}: {name} must be {_KINDS[type(default)]}, not {value!r}.")
+        # What should be a mapping, or is one, may hold passwords anywhere.
+        is_plain = isinstance(value, (str, int, float)) and not isinstance(default, dict)
+        shown = repr(masked(name, value)) if is_plain else kind_of(value)
+        raise ConfigurationError(f"{origin}: {name} must be {_KINDS[type(default)]}, not {shown}.")
     _check_value(name, value, origin)
 
 
@@ -221,9 +278,11 @@ def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def overlay(values: Mapping[str, Any], origin: str) -> Settings:
+def overlay(values: Mapping[str, Any], origin: str, environment: Mapping[str, str] = os.environ) -> Settings:
     """The shipped settings under these values."""
+    values = _with_variables(values, _EXPANDED, Variables(environment, origin), _execute(SHIPPED, {}))
     derived = _execute(SHIPPED, values)
+    parse_binds(derived[BINDS], origin)
     told = {name: Setting(name=name, value=value, origin=origin) for name, value in values.items()}
     shipped = {name: Setting(name=name, value=value, origin="shipped") for name, value in derived.items()}
     return Settings({**shipped, **told})

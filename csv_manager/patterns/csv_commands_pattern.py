@@ -8,8 +8,8 @@ import click
 from groundwork.patterns import GwCommandsPattern
 
 from csv_manager.core.errors import OptionError
+from csv_manager.core.masking import masked
 from csv_manager.framework.app import prepare, settings_of
-from csv_manager.framework.settings import masked
 from csv_manager.patterns import output, progress
 
 

@@ -165,3 +165,114 @@ def test_a_configuration_that_is_not_there_is_told(bare: "Cli") -> None:
     assert "nothing.yaml" in bare.refused("--config", "nothing.yaml", "csv_watcher_list")
     bare.environment["CSV_MANAGER_CONFIG"] = "elsewhere.py"
     assert "elsewhere.py" in bare.refused("csv_watcher_list")
+
+
+def test_databases_merge_and_show_no_password(bare: "Cli") -> None:
+    one = bare.write(
+        "one.yaml",
+        "databases:\n"
+        "  default: {dialect: postgresql, address: db.example.com, database: prices, user: 'app:hunter2@:/%'}\n"
+        "  main: {dialect: mysql, database: a, user: 'app:hunter2', admin: 'owner:hunter2'}\n"
+        "  reports: postgresql://me:hunter2@host/db\n"
+        "  old: mysql://host/db?user=me&passwd=hunter2\n",
+    )
+    two = bare.write(
+        "two.py",
+        "DATABASES = {'main': {'user': 'writer:hunter2:hunter2'}, 'old': {'dialect': 'sqlite', 'path': 'o'}}\n",
+    )
+    value, origin = settings(bare, "--config", one, "--config", two)["DATABASES"]
+    assert value == {
+        "default": {"dialect": "postgresql", "address": "db.example.com", "database": "prices", "user": "app:***"},
+        "main": {"dialect": "mysql", "database": "a", "user": "writer:***", "admin": "owner:***"},
+        "reports": "postgresql://me:***@host/db",
+        "old": {"dialect": "sqlite", "path": "o"},
+    }
+    assert origin == str(two)
+    for form in ("table", "json", "jsonl", "csv"):
+        done = bare.run("-vv", "--config", one, "csv_config_list", "--format", form)
+        assert done.returncode == 0, done.stderr
+        assert b"passwd=***" in done.stdout
+        assert b"hunter2" not in done.stdout + done.stderr
+
+
+def test_secrets_of_variables_and_included_files_are_not_shown(bare: "Cli") -> None:
+    bare.write("secrets/login.txt", "app:hunter2\n")
+    bare.write("secrets/databases.yaml", "main: {dialect: mysql, database: '${DB_NAME}', user: !include login.txt}\n")
+    config = bare.write(
+        "mine.yaml",
+        "databases: !include secrets/databases.yaml\n"
+        "WATCHER_DATABASE_CONNECTION: STORE_URL\n"
+        "REPORT: https://example.com/${MY_TOKEN}/${REGION}\n"
+        "PLAIN: $${MY_TOKEN}\n"
+        "NESTED: env:NESTED\n",
+    )
+    bare.environment |= {
+        "DB_NAME": "prices",
+        "STORE_URL": "postgresql://me:hunter2@host/db",
+        "MY_TOKEN": "hunter2",
+        "REGION": "north",
+        "NESTED": "${MY_TOKEN} env:MY_TOKEN",
+    }
+    told = {name: value for name, (value, _) in settings(bare, "--config", config).items()}
+    assert told["DATABASES"] == {"main": {"dialect": "mysql", "database": "prices", "user": "app:***"}}
+    assert told["WATCHER_DATABASE_CONNECTION"] == "postgresql://me:***@host/db"
+    assert told["REPORT"] == "https://example.com/***/north"
+    assert (told["PLAIN"], told["NESTED"]) == ("${MY_TOKEN}", "${MY_TOKEN} env:MY_TOKEN")
+    for form in ("table", "jsonl", "csv"):
+        done = bare.run("-vv", "--config", config, "csv_config_list", "--format", form)
+        assert done.returncode == 0, done.stderr
+        assert b"***/north" in done.stdout
+        assert b"hunter2" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "parts"),
+    [
+        ("a.yaml", "databases: {main: {databse: hunter2}}\n", ["a.yaml: databases.main", "did you mean database?"]),
+        ("a.yaml", "databases: {main: {user:me:hunter2}}\n", ["a.yaml: databases.main", "a space after each colon"]),
+        ("a.yaml", "databases: {main: 'mysql://me:hun@hunter2@h/d'}\n", ["a.yaml: databases.main", "%40"]),
+        ("a.yaml", "databases: hunter2\n", ["a.yaml: DATABASES must be a mapping"]),
+        ("a.yaml", "databases:\n  main: {user: 'me:${NONE}'}\n", ["a.yaml, line 2: databases.main.user", " NONE,"]),
+        ("a.yaml", "WATCHER_DATABASE_CONNECTION: NO_URL\n", ["WATCHER_DATABASE_CONNECTION names", " NO_URL,"]),
+        ("a.yaml", "A: 1\nMY_TOKEN: *hunter2\n", ["a.yaml, line 2", "undefined alias"]),
+        ("a.yaml", "A: !!python/object/apply:os.getcwd []\n", ["a.yaml, line 1", "!include"]),
+        ("a.yaml", "A: 1\nB: 2\nA: 3\n", ["a.yaml, line 3", "'A'", "line 1"]),
+        ("a.yaml", "A: 1\nB: !include a.yaml\n", ["a.yaml, line 2", "a.yaml -> a.yaml"]),
+        ("a.yaml", "B: !include ../home/../../secret.yaml\n", ["a.yaml, line 1", "lies outside of"]),
+        ("a.yaml", "B: !include none.yaml\n", ["a.yaml, line 1", "none.yaml"]),
+        ("a.py", "DATABASES = {'main': {'user': 'me:hunter2'}}\n", ["a.py: databases.main.dialect is missing"]),
+        ("a.py", "DATABASES = {'main': {'user': 'me:hunter2'} + 1}\n", ["a.py, line 1", "unsupported operand"]),
+        ("a.py", "DATABASES = {'main': 'mysql://me:hunter2@h' 1}\n", ["a.py, line 1", "invalid syntax"]),
+    ],
+)
+def test_a_configuration_that_is_refused_shows_no_secret_with_or_without_v(
+    bare: "Cli", name: str, text: str, parts: list[str]
+) -> None:
+    bare.write(name, text)
+    line = bare.refused("--config", name, "csv_config_list")
+    for part in parts:
+        assert part in line
+    done = bare.run("-vv", "--config", name, "csv_watcher_list")
+    assert done.returncode == 2
+    assert b"Traceback" in done.stderr
+    assert line.encode() in done.stderr
+    assert b"hunter2" not in line.encode() + done.stdout + done.stderr
+
+
+def test_databases_of_a_variable_that_cannot_be_read_are_told_without_a_secret(bare: "Cli") -> None:
+    for text in ("{main: {user: me: hunter2}}", "hunter2", "{main: {dialect: mysql, user: 'me:hunter2'}}"):
+        bare.environment["CSV_MANAGER_DATABASES"] = text
+        line = bare.refused("csv_watcher_list")
+        assert "CSV_MANAGER_DATABASES" in line
+        assert "hunter2" not in line
+
+
+def test_where_two_stores_are_told_one_line_says_which_counts(bare: "Cli") -> None:
+    config = bare.write("mine.yaml", "databases: {default: {dialect: sqlite, path: own.db}}\n")
+    assert bare.notes("--config", config, "csv_config_list") == ""
+    bare.environment["CSV_MANAGER_WATCHER_DATABASE_LOCATION"] = str(bare.folder / "other.db")
+    [line] = bare.notes("--config", config, "csv_config_list").splitlines()
+    assert line == (
+        f"WARNING: The store is databases.default of {config}; WATCHER_DATABASE_LOCATION of "
+        "CSV_MANAGER_WATCHER_DATABASE_LOCATION does not count."
+    )

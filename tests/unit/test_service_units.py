@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from csv_manager.core.errors import ConfigurationError, OptionError
+from csv_manager.core.masking import masked
 from csv_manager.framework import settings as layered
 from csv_manager.plugins.csv_service_plugin import systemd as systemd_module
 from csv_manager.plugins.csv_service_plugin.invocation import Invocation, make_invocation
@@ -31,8 +32,7 @@ def make(environment: Mapping[str, str], **options: Any) -> Invocation:
     """The invocation under these variables."""
     settings = layered.load(options.get("config", ()), environment)
     shown = [
-        {"name": told.name, "value": layered.masked(told.name, told.value), "origin": told.origin}
-        for told in settings.all()
+        {"name": told.name, "value": masked(told.name, told.value), "origin": told.origin} for told in settings.all()
     ]
     return make_invocation(settings, shown, options, environment)
 
@@ -266,6 +266,19 @@ def test_a_connection_without_a_password_is_told() -> None:
     url = "postgresql://you@host/db"
     made = make({"CSV_MANAGER_WATCHER_DATABASE_CONNECTION": url})
     assert made.environment["CSV_MANAGER_WATCHER_DATABASE_CONNECTION"] == url
+
+
+def test_the_service_gets_what_a_variable_stands_for(tmp_path: Path) -> None:
+    variable = "CSV_MANAGER_WATCHER_DATABASE_CONNECTION"
+    url = f"sqlite:///{tmp_path}/here.db"
+    for told in ("DB_URL", "env:DB_URL", "sqlite:///${FOLDER}/here.db"):
+        made = make({variable: told, "DB_URL": url, "FOLDER": str(tmp_path)})
+        assert made.environment[variable] == url
+    with pytest.raises(ConfigurationError, match=f"{variable} holds a secret") as caught:
+        make({variable: "DB_URL", "DB_URL": "mysql://me:hush@host/db"})
+    assert "hush" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="CSV_MANAGER_DATABASES holds a secret"):
+        make({"CSV_MANAGER_DATABASES": "{main: {dialect: mysql, database: d, user: 'me:hush'}}"})
 
 
 @pytest.mark.parametrize("path", ["a\nb.yaml", "a\x07.yaml", "a\udcff.yaml"], ids=ascii)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from csv_manager.core.errors import ConfigurationError, OptionError
+from csv_manager.core.masking import FromVariable
 
 _PREFIX = "CSV_MANAGER_"
 _PATHS = ("APP_PATH", "ARCHIVE_PATH", "WATCHER_DATABASE_LOCATION")
 _FILE_URL = "sqlite:///"
-#: A password that is no part of a URL's user, such as `?password=…` or `token: …`.
-_ASSIGNED_SECRET = re.compile(r"(?:password|passwd|pwd|secret|token|credential)\w*[\"']?\s*[=:]", re.IGNORECASE)
 _CONTROL = frozenset(map(chr, (*range(32), 127)))
 
 
@@ -93,8 +91,9 @@ def _variables(
     for name, row in told.items():
         variable = f"{_PREFIX}{name}"
         if row["origin"] == variable:
-            text = environment[variable]
-            if row["value"] != settings[name] or _ASSIGNED_SECRET.search(text):
+            # The service does not get the variables that the text names.
+            text = settings[name] if isinstance(settings[name], FromVariable) else environment[variable]
+            if row["value"] != settings[name]:
                 raise ConfigurationError(
                     f"{variable} holds a secret, which is never written to a unit; set {name} in "
                     f"{os.path.join(home, 'configuration.yaml')}, unset the variable, and install again."
