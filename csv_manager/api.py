@@ -57,7 +57,10 @@ def open_store(*config: str | os.PathLike[str]) -> "Store":
     `open_store().file(path)` is a file's history: `versions()`, `open(version)`, `table(version)`, `changes(version)`.
     May be used in a with statement, which closes it. Raises `ConfigurationError` and `StoreError`.
     """
+    from csv_manager.core.binds import DEFAULT
+    from csv_manager.framework.bind_settings import binds_of
     from csv_manager.framework.settings import load
     from csv_manager.pipeline.store import Store
 
-    return Store.of(load([os.fspath(file) for file in config]))
+    settings = load([os.fspath(file) for file in config])
+    return Store.of(settings, binds_of(settings)[DEFAULT])

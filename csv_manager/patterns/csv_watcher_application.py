@@ -7,12 +7,14 @@ from typing import Any
 
 from groundwork.util import gw_get
 
+from csv_manager.core.binds import DEFAULT
 from csv_manager.core.errors import OptionError, PluginError, TornReadError, WatcherExistsError
 from csv_manager.core.feeds import Feed, any_wants
 from csv_manager.core.model import Origin, WatcherOptions
 from csv_manager.core.paths import identity, link_of, select
 from csv_manager.framework import signals
 from csv_manager.framework.app import settings_of
+from csv_manager.framework.bind_settings import binds_of
 from csv_manager.framework.errors import translating
 from csv_manager.patterns.known_paths import KnownPaths
 
@@ -129,7 +131,8 @@ class CsvWatcherApplication:
             if self._store is None:
                 from csv_manager.pipeline.store import Store
 
-                self._store = Store.of(settings_of(self._app))
+                settings = settings_of(self._app)
+                self._store = Store.of(settings, binds_of(settings)[DEFAULT])
             return self._store
 
     @property

@@ -4,7 +4,7 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -24,13 +24,15 @@ from csv_manager.core.errors import (
 from csv_manager.core.feeds import Feed
 from csv_manager.core.files import copy, writing_to
 from csv_manager.core.keys import check_key
-from csv_manager.core.model import ColumnChange, Member, Origin, Seen, Signature, Version, WatcherOptions
+from csv_manager.core.model import ColumnChange, Origin, Seen, Signature, Version, WatcherOptions
 from csv_manager.core.paths import os_reason, stat_regular
 from csv_manager.core.plain import PlainStream
 from csv_manager.core.ranges import Window
 from csv_manager.core.reading import Table, check_names
+from csv_manager.pipeline.arrivals import Arrival, Outcome, arriving
 from csv_manager.pipeline.new_versions import UNREADABLE, check_ignored, held, new_version, reread
 from csv_manager.pipeline.pinning import pinned_format, with_delimiter
+from csv_manager.pipeline.runs import Runs
 from csv_manager.pipeline.series import check_order, find_late, name_of
 from csv_manager.pipeline.stopping import Stoppable
 from csv_manager.store.catalog import Catalog
@@ -46,62 +48,15 @@ _Used = TypeVar("_Used")
 _Compared = tuple[tuple[str, Content] | None, Iterable[Window] | None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Arrival:
-    """A settled content of a file that is about to be recorded; `origin` is how the file comes to be watched, if new.
-
-    With `store_watcher` the watcher is stored in the same transaction, and what is no CSV is refused. With `is_member`
-    the snapshot is one of a series, and `path` that of the dataset. `watcher_id` is the stored watcher that has these
-    options.
-    """
-
-    path: str
-    options: WatcherOptions
-    snapshot: Snapshot
-    cause: str
-    store_watcher: bool = False
-    origin: Origin | None = None
-    is_member: bool = False
-    watcher_id: int | None = None
-
-    @property
-    def member(self) -> Member | None:
-        """The file of a series that is read."""
-        return Member(path=self.snapshot.path, signature=self.signature) if self.is_member else None
-
-    @property
-    def signature(self) -> Signature | None:
-        """What the file is known by from now on; None if it is to be read again all the same."""
-        return None if self.snapshot.is_open else self.snapshot.signature
-
-    @property
-    def place(self) -> str:
-        """The file, for messages, and whose ending tells how it is compressed."""
-        return self.snapshot.path if self.is_member else self.path
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What one recording came to: the number of the new version, or None if the content is the latest one.
-
-    A file that `is_open` for writing may have changed since it was read, though it looks as it did.
-    """
-
-    path: str
-    number: int | None
-    status: str
-    signature: Signature
-    is_open: bool = False
-
-
 class Recorder:
     """Records settled contents. `row_limit` is the largest number of row changes of a version kept in SQL."""
 
-    def __init__(self, catalog: Catalog, archive: Archive, locks: FileLocks, row_limit: int) -> None:
+    def __init__(self, catalog: Catalog, archive: Archive, locks: FileLocks, runs: Runs, row_limit: int) -> None:
         self._history = catalog.history
         self._series = catalog.series
         self._archive = archive
         self._locks = locks
+        self._runs = runs
         self._row_limit = row_limit
 
     def record(
@@ -129,23 +84,26 @@ class Recorder:
         watcher `watcher_id` has no longer these options, and `UnreadableError`.
         """
         source = member or (self._source(path) if origin is None else origin.link or path)
-        with self._locks.hold(path, patience), open_snapshot(source) as snapshot:
+        told = {"path": path, "options": options, "cause": cause}
+        noted = self._runs.run(path, options, cause=cause, member=member, eager=not store_watcher)
+        with (
+            self._locks.hold(path, patience),
+            noted as run,
+            arriving(
+                run,
+                source,
+                **told,
+                store_watcher=store_watcher,
+                origin=origin,
+                is_member=member is not None,
+                watcher_id=watcher_id,
+            ) as arrival,
+        ):
+            snapshot = arrival.snapshot
             if settled not in (None, snapshot.signature):
                 raise TornReadError(f"{source} changed since it rested; it is read once it rests again.")
             snapshot.plain = Stoppable(snapshot.plain, path, stopping)
-            outcome = self._record_settled(
-                Arrival(
-                    path=path,
-                    options=options,
-                    snapshot=snapshot,
-                    cause=cause,
-                    store_watcher=store_watcher,
-                    origin=origin,
-                    is_member=member is not None,
-                    watcher_id=watcher_id,
-                )
-            )
-            return replace(outcome, is_open=snapshot.is_open)
+            return replace(self._record_settled(arrival), is_open=snapshot.is_open)
 
     def restore(self, path: str, options: WatcherOptions, version: Version, done: Callable[[int], None]) -> Outcome:
         """Put a version's bytes back in place of a file; what the file holds until then is recorded before.
@@ -155,11 +113,16 @@ class Recorder:
         """
         source = self._source(path)
 
+        def record_as(cause: str) -> Outcome:
+            noted = self._runs.run(path, options, cause=cause)
+            with noted as run, arriving(run, source, path=path, options=options, cause=cause) as arrival:
+                outcome = self._record_settled(arrival)
+                arrival.snapshot.check()
+                return outcome
+
         def record_present() -> None:
             if os.path.exists(source):
-                with open_snapshot(source) as snapshot:
-                    self._record_settled(Arrival(path=path, options=options, snapshot=snapshot, cause="change"))
-                    snapshot.check()
+                record_as("change")
 
         with self._locks.hold(path):
             try:
@@ -170,9 +133,7 @@ class Recorder:
             except OSError as error:
                 raise UnreadableError(f"{path} cannot be written: {os_reason(error)}.") from error
             try:
-                with open_snapshot(source) as snapshot:
-                    cause = f"restore:{version.number}"
-                    return self._record_settled(Arrival(path=path, options=options, snapshot=snapshot, cause=cause))
+                return record_as(f"restore:{version.number}")
             except KeyboardInterrupt:
                 said = f"{path} holds version {version.number} again, which the next check records"
                 raise KeyboardInterrupt(said) from None
@@ -216,11 +177,12 @@ class Recorder:
         raise LostRaceError(f"{arrival.path}: other processes kept recording versions of it; try again.")
 
     def _record(self, arrival: Arrival) -> Outcome:
-        path, options, snapshot = arrival.path, arrival.options, arrival.snapshot
+        run, path, options, snapshot = arrival.run, arrival.path, arrival.options, arrival.snapshot
         file, head = self._history.with_head(path)
         known = self._known(arrival, file, head) if file is not None else None
         if known is not None and known.status != "held":
             return self._record_same(arrival, known)
+        run.expect()
 
         def compare(table: Table) -> tuple[Table, NewVersion, _Compared]:
             if arrival.store_watcher:
@@ -228,33 +190,47 @@ class Recorder:
             return table, *self._compare(table, options, snapshot, head, arrival.cause)
 
         try:
-            if file is not None and arrival.is_member:
-                feed = Feed.of(path, options)
-                check_order(arrival.place, feed, self._series.newest(path, feed.wants))
-            # A held content that is still there is judged anew: the options may have changed.
-            table, new, compared = self._read(arrival.place, options, snapshot.open, head, compare)
+            with run.task("compare"):
+                if file is not None and arrival.is_member:
+                    feed = Feed.of(path, options)
+                    check_order(arrival.place, feed, self._series.newest(path, feed.wants))
+                # A held content that is still there is judged anew: the options may have changed.
+                table, new, compared = self._read(arrival.place, options, snapshot.open, head, compare)
         except UNREADABLE as error:
             if arrival.store_watcher:
                 raise
             if file is not None and known is not None:
                 return self._hold_again(arrival, known, error, is_latest=known.number == file.latest)
+            run.held(error)
             new = held(error, options, snapshot, head, arrival.cause)
-            self._archive.keep(snapshot)
+            with run.task("archive"):
+                self._archive.keep(snapshot)
         else:
-            self._keep(table, options, snapshot, compared)
-        number = self._history.commit(
-            path,
-            new,
-            expected=file.latest if file else 0,
-            signature=arrival.signature,
-            watcher=options if arrival.store_watcher else None,
-            origin=arrival.origin,
-            member=arrival.member,
-            watched_by=None if arrival.watcher_id is None else (arrival.watcher_id, options),
-        )
+            with run.task("archive"):
+                self._keep(table, options, snapshot, compared)
+        number = self._commit(arrival, new, file)
         if head and new.status == "ok":
             self._forget_aids(head)
         return Outcome(path=path, number=number, status=new.status, signature=snapshot.signature)
+
+    def _commit(self, arrival: Arrival, new: NewVersion, file: FileRecord | None) -> int:
+        """Record a version, and return its number."""
+        run, options = arrival.run, arrival.options
+        run.begin(new.sha256)
+        with run.task("commit"):
+            number = self._history.commit(
+                arrival.path,
+                new,
+                expected=file.latest if file else 0,
+                signature=arrival.signature,
+                watcher=options if arrival.store_watcher else None,
+                origin=arrival.origin,
+                member=arrival.member,
+                watched_by=None if arrival.watcher_id is None else (arrival.watcher_id, options),
+                run_id=run.id,
+            )
+        run.recorded(number, new)
+        return number
 
     def _forget_aids(self, version: Version) -> None:
         """Let go of what helped to compare with a version, unless another file has its content as its head."""

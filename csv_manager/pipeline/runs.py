@@ -53,11 +53,15 @@ class Run:
         """Its number, once it is in the ledger."""
         return self.note.id
 
-    def begin(self, sha256: str | None = None) -> None:
-        """Be in the ledger from now on, since there is something to do. Raises `StoreError`."""
-        self.note.sha256 = sha256 or self.note.sha256
-        if self.note.id is None:
+    def expect(self) -> None:
+        """Be in the ledger, since there is something to do, if the run is eager. Raises `StoreError`."""
+        if self.eager:
             self._runs.begin(self)
+
+    def begin(self, sha256: str) -> None:
+        """Be in the ledger, since a version of this content is about to be recorded. Raises `StoreError`."""
+        self.note.sha256 = sha256
+        self._runs.begin(self)
 
     @contextlib.contextmanager
     def task(self, name: str) -> Iterator[None]:
@@ -130,8 +134,9 @@ class Runs:
         self._end(run, None)
 
     def begin(self, run: Run) -> None:
-        """Note a run that has begun, and what else is to be noted. Raises `StoreError`."""
-        self._flush([run.note])
+        """Note a run that has begun, unless it was noted, and what else is to be noted. Raises `StoreError`."""
+        if run.note.id is None:
+            self._flush([run.note])
 
     def flush(self) -> None:
         """Note what is to be noted yet. Raises `StoreError`."""

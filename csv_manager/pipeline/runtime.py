@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # they load SQLAlchemy, which a command without the store doe
 
     from csv_manager.core.model import Version
     from csv_manager.core.retention import Retention
-    from csv_manager.pipeline.recording import Outcome
+    from csv_manager.pipeline.arrivals import Outcome
     from csv_manager.pipeline.store import File, Store, VersionChange
 
 log = logging.getLogger("csv_manager.runtime")

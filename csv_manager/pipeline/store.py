@@ -1,6 +1,7 @@
 """The store as people and plugins use it: files, their versions, their bytes and their row changes."""
 
 import datetime as dt
+import functools
 import itertools
 import logging
 import os
@@ -9,11 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
+from sqlalchemy.engine import URL
+
 from csv_manager.archive import Archive, FileLocks
 from csv_manager.core import clock
+from csv_manager.core.binds import Bind
 from csv_manager.core.blaming import blame, without
 from csv_manager.core.changes import ChangeSet, Counts
 from csv_manager.core.comparing import Comparison
+from csv_manager.core.configurations import configuration_of, effective
 from csv_manager.core.diff import diff
 from csv_manager.core.errors import VersionNotFoundError
 from csv_manager.core.model import ColumnChange, RowChange, Version, WatcherOptions
@@ -23,9 +28,11 @@ from csv_manager.core.reading import Row, Table
 from csv_manager.core.retention import Retention
 from csv_manager.core.versions import find_version
 from csv_manager.pipeline.recording import Recorder
+from csv_manager.pipeline.runs import Runs
 from csv_manager.store.catalog import Catalog
 from csv_manager.store.outbox import Entry
 from csv_manager.store.records import FileRecord
+from csv_manager.store.urls import url_of
 
 log = logging.getLogger("csv_manager.store")
 
@@ -60,22 +67,37 @@ class VersionChange:
 
 
 class Store:
-    """The catalog and the archive as one. `url` is the catalog's; the folders are made when they are needed."""
+    """The catalog and the archive as one. `url` is the catalog's, `admin` that of who makes its tables.
 
-    def __init__(self, *, url: str, archive: Path, row_limit: int) -> None:
-        self.catalog = Catalog(url)
+    `settings` are what runs say was in force. The folders are made when they are needed.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str | URL,
+        archive: Path,
+        row_limit: int,
+        admin: URL | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.catalog = Catalog(url, admin)
+        in_force = effective(settings or {})
+        self.runs = Runs(self.catalog.ledger, functools.cache(lambda options: configuration_of(in_force, options)))
         self.archive = Archive(archive)
         # Who shares the archive has to share the locks.
         self.locks = FileLocks(archive / "locks")
-        self.recorder = Recorder(self.catalog, self.archive, self.locks, row_limit)
+        self.recorder = Recorder(self.catalog, self.archive, self.locks, self.runs, row_limit)
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> Self:
-        """The store that settings tell of."""
+    def of(cls, settings: Mapping[str, Any], bind: Bind) -> Self:
+        """The store that settings tell of, in the database `bind`."""
         return cls(
-            url=str(settings["WATCHER_DATABASE_CONNECTION"]),
+            url=url_of(bind),
+            admin=url_of(bind, "admin"),
             archive=Path(settings["ARCHIVE_PATH"]).expanduser(),
             row_limit=settings["HISTORY_ROW_LIMIT"],
+            settings=settings,
         )
 
     def __enter__(self) -> Self:
@@ -164,7 +186,8 @@ class Store:
         return next((self.find(watcher.csv_file) for watcher in watchers if watcher.options.name == name), None)
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Note what is to be noted yet, and let go of every connection."""
+        self.runs.close()
         self.catalog.close()
 
 

@@ -2,9 +2,10 @@
 
 from sqlalchemy.engine import URL
 
-from csv_manager.store.engine import make_engine, name_of
+from csv_manager.store.engine import engine_beside, make_engine, name_of
 from csv_manager.store.folders import Folders
 from csv_manager.store.history import History
+from csv_manager.store.ledger import Ledger
 from csv_manager.store.outbox import Outbox
 from csv_manager.store.series import Series
 from csv_manager.store.services import Services
@@ -13,7 +14,7 @@ from csv_manager.store.watchers import Watchers
 
 
 class Catalog:
-    """What the store knows: `watchers`, `history` of files, `outbox`, `folders`, `series`, `services`.
+    """What the store knows: `watchers`, `history` of files, `outbox`, `folders`, `series`, `services`, `ledger` of runs.
 
     Opening makes the tables of a new store, as the user `admin` if that is another one; of an older store, it upgrades
     those in an SQLite file. Raises `StoreError` if the database cannot be used.
@@ -26,6 +27,8 @@ class Catalog:
         except BaseException:
             self.engine.dispose()
             raise
+        self._beside = engine_beside(self.engine)
+        self.ledger = Ledger(self._beside)
         self.watchers = Watchers(self.engine)
         self.history = History(self.engine)
         self.outbox = Outbox(self.engine)
@@ -40,4 +43,5 @@ class Catalog:
 
     def close(self) -> None:
         """Let go of every connection."""
+        self._beside.dispose()
         self.engine.dispose()

@@ -32,6 +32,11 @@ def make_engine(url: str | URL, *, snapshots: bool = True) -> Engine:
         ) from None
 
 
+def engine_beside(engine: Engine) -> Engine:
+    """An engine for the same database with other connections, whose transactions a power cut may undo."""
+    return sql_dialect_of(engine).beside(engine)
+
+
 @contextlib.contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection in one read transaction; errors are told as `StoreError`."""

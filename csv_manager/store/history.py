@@ -10,6 +10,7 @@ from csv_manager.core.errors import LostRaceError
 from csv_manager.core.model import Member, Origin, RowChange, Seen, Signature, Version, WatcherOptions
 from csv_manager.store import counters
 from csv_manager.store.engine import reading, writing
+from csv_manager.store.ledger import forget_runs
 from csv_manager.store.records import (
     FileRecord,
     NewVersion,
@@ -144,6 +145,7 @@ class History:
         origin: Origin | None = None,
         member: Member | None = None,
         watched_by: tuple[int, WatcherOptions] | None = None,
+        run_id: int | None = None,
     ) -> int:
         """Record a version, its row changes and the outbox in one transaction, and return its number.
 
@@ -151,7 +153,7 @@ class History:
         meanwhile, nothing is written and `LostRaceError` raised. `watcher` is stored in the same transaction. No
         version is older than the one before it, whatever the clock says. Of a series, `member` is the file that was
         read. `watched_by` is the number of a stored watcher and its options; if it is not that any more, nothing is
-        written and `StaleWatcherError` raised.
+        written and `StaleWatcherError` raised. `run_id` is the run in the ledger that came to it.
         """
         number = expected + 1
         now = clock.now()
@@ -177,7 +179,7 @@ class History:
                 take(connection, file_id, member, number)
             told = new.inserted + new.updated + new.deleted
             position = counters.take(connection, "position", max(told, 1))
-            connection.execute(insert(versions), version_values(new, file_id, number, now, position))
+            connection.execute(insert(versions), version_values(new, file_id, number, now, position, run_id))
             if new.changes:
                 connection.execute(insert(changes), change_values(new.changes, file_id, number, position))
             connection.execute(
@@ -286,6 +288,7 @@ class History:
             connection.execute(update(watchers).where(watchers.c.file_id == file.id).values(file_id=None))
             for table in (changes, outbox, versions, series):
                 connection.execute(delete(table).where(table.c.file_id == file.id))
+            forget_runs(connection, file.path)
             connection.execute(delete(files).where(files.c.id == file.id))
 
     def _with_version(self, query: Select[Any], path: str, **told: Any) -> tuple[FileRecord | None, Version | None]:

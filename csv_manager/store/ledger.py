@@ -71,7 +71,7 @@ class Ledger:
         self._configured |= new.keys()
 
     def repeat(self, note: RunNote) -> bool:
-        """Count a failure to the run before it of the same file, if that failed on the same content for the same reason.
+        """Count a failure to the file's run before it, if that failed on the same content with the same words.
 
         Whether it did: the run itself is forgotten then.
         """

@@ -48,7 +48,9 @@ class Reread:
     rows: int
 
 
-def version_values(new: NewVersion, file_id: int, number: int, now: dt.datetime, position: int) -> dict[str, Any]:
+def version_values(
+    new: NewVersion, file_id: int, number: int, now: dt.datetime, position: int, run_id: int | None
+) -> dict[str, Any]:
     """The row of csv_versions."""
     return {
         "file_id": file_id,
@@ -71,6 +73,7 @@ def version_values(new: NewVersion, file_id: int, number: int, now: dt.datetime,
         "findings": [finding.to_json() for finding in new.findings],
         "position": position,
         "stored": new.changes is not None,
+        "run_id": run_id,
     }
 
 

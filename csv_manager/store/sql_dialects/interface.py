@@ -25,6 +25,10 @@ class SqlDialect(Protocol):
         """An engine. With `snapshots` it is one for `reading` and `writing`; without, one for sessions."""
         ...
 
+    def beside(self, engine: Engine) -> Engine:
+        """An engine for the same database with other connections, whose transactions a power cut may undo."""
+        ...
+
     def reading(self, engine: Engine) -> contextlib.AbstractContextManager[Connection]:
         """A connection in a transaction that sees one state."""
         ...

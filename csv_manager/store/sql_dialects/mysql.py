@@ -51,6 +51,10 @@ class Mysql:
 
         return engine
 
+    def beside(self, engine: Engine) -> Engine:
+        """The engine itself, whose pool has other connections."""
+        return engine
+
     @contextlib.contextmanager
     def reading(self, engine: Engine) -> Iterator[Connection]:
         """A connection in a transaction that sees one state."""

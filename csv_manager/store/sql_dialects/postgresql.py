@@ -47,6 +47,10 @@ class Postgresql:
         arguments = {name: value for name, value in told.items() if name not in url.query}
         return create_engine(url, connect_args=arguments, **servers.POOL)
 
+    def beside(self, engine: Engine) -> Engine:
+        """The engine itself, whose pool has other connections."""
+        return engine
+
     @contextlib.contextmanager
     def reading(self, engine: Engine) -> Iterator[Connection]:
         """A connection in a transaction that sees one state."""

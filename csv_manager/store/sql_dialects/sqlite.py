@@ -69,6 +69,20 @@ class Sqlite:
         engine.update_execution_options(**{_USE_LOCK: threading.RLock()} if memory else {_WRITE_LOCK: threading.Lock()})
         return engine
 
+    def beside(self, engine: Engine) -> Engine:
+        """An engine that waits for the disk at its checkpoints only; of a database in memory, the engine itself."""
+        lock = engine.get_execution_options().get(_WRITE_LOCK)
+        if lock is None:
+            return engine
+        other = self.make_engine(engine.url, snapshots=True)
+        other.update_execution_options(**{_WRITE_LOCK: lock})
+
+        @event.listens_for(other, "connect")
+        def connect(connection: Any, _record: Any) -> None:
+            connection.execute("PRAGMA synchronous = NORMAL")
+
+        return other
+
     @contextlib.contextmanager
     def reading(self, engine: Engine) -> Iterator[Connection]:
         """A connection in a transaction that sees one state."""
