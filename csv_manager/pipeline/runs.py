@@ -30,7 +30,6 @@ log = logging.getLogger("csv_manager.runs")
 _NOT_NOW = (TornReadError, BusyError, StaleWatcherError, PathNotFoundError)
 #: Seconds after which a run is noted though nothing is known of it yet, and between two heartbeats.
 _NOTE_SECONDS, _BEAT_SECONDS = 1.0, 10.0
-_TICK_SECONDS = 0.5
 _MOST_TRACEBACK = 8_000
 
 
@@ -96,11 +95,16 @@ class Run:
 
 
 class Runs:
-    """The runs of this process. `configured` tells the settings and options in force for a file's options."""
+    """The runs of this process. `configured` tells the settings and options in force for a file's options.
+
+    While somebody calls `tick` again and again, they set `ring`, which asks for it: runs that end together are noted
+    together then. Otherwise each is noted as it ends.
+    """
 
     def __init__(self, ledger: Ledger, configured: Callable[[WatcherOptions], Configuration]) -> None:
         self.ledger = ledger
         self._configured = configured
+        self.ring: Callable[[], None] | None = None
         self._lock = threading.Lock()
         #: Held while something is noted, so that no run is noted twice.
         self._noting = threading.Lock()
@@ -109,9 +113,6 @@ class Runs:
         self._ended: list[RunNote] = []
         self._forgotten: list[RunNote] = []
         self._contents: dict[str, Any] = {}
-        self._bell = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._failing = ""
 
     @contextlib.contextmanager
     def run(
@@ -124,7 +125,6 @@ class Runs:
         with self._lock:
             self._contents[configuration.hash] = configuration.content
             self._active.add(run)
-            self._watch()
         try:
             yield run
         except BaseException as error:
@@ -142,14 +142,24 @@ class Runs:
         """Note what is to be noted yet. Raises `StoreError`."""
         self._flush([])
 
-    def close(self) -> None:
-        """End, with everything noted that can be."""
+    def tick(self) -> None:
+        """Note what is to be noted yet, and that the runs which go on do so. Raises `StoreError`."""
+        now = time.monotonic()
         with self._lock:
-            thread, self._thread = self._thread, None
-        self._bell.set()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(_TICK_SECONDS)
-        self._try(self.flush)
+            active = list(self._active)
+        late = [run.note for run in active if run.eager and run.id is None and now - run.since > _NOTE_SECONDS]
+        self._flush(late)
+        tired = [run for run in active if run.id is not None and now - run.beaten > _BEAT_SECONDS]
+        if tired:
+            with self._noting:
+                self.ledger.note([run.note for run in tired if run.note.ended is None], {})
+            for run in tired:
+                run.beaten = now
+
+    def close(self) -> None:
+        """Note what can be noted still."""
+        with contextlib.suppress(StoreError):  # which was told when it came
+            self.flush()
 
     def _end(self, run: Run, error: BaseException | None) -> None:
         note = run.note
@@ -161,8 +171,13 @@ class Runs:
         came_to_nothing = error is None and note.state == "running"  # there was nothing to do, or not now
         with self._lock:
             (self._forgotten if came_to_nothing else self._ended).append(note)
-        if not came_to_nothing:
-            self._bell.set()
+        if self.ring is not None:
+            self.ring()
+            return
+        try:
+            self.flush()
+        except StoreError as failed:
+            log.warning("%s What happened is not noted there.", failed)
 
     def _fail(self, note: RunNote, error: BaseException) -> None:
         note.state, note.error = "failed", failure(error)["exception"]
@@ -192,46 +207,6 @@ class Runs:
                 self._forgotten[:0] = forgotten
                 self._contents = contents | self._contents
             raise
-
-    def _watch(self) -> None:
-        """Have a thread that notes, while there is something to; called with the lock."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="csv_manager-ledger", daemon=True)
-            self._thread.start()
-
-    def _run(self) -> None:
-        while self._thread is threading.current_thread():
-            self._bell.wait(_TICK_SECONDS)
-            self._bell.clear()
-            time.sleep(0.02)  # what ends together is noted together
-            self._try(self._tick)
-
-    def _tick(self) -> None:
-        now = time.monotonic()
-        with self._lock:
-            active = list(self._active)
-            idle = not active and not self._ended and not self._forgotten
-            if idle:
-                self._thread = None
-        if idle:
-            return
-        late = [run.note for run in active if run.eager and run.id is None and now - run.since > _NOTE_SECONDS]
-        self._flush(late)
-        tired = [run for run in active if run.id is not None and now - run.beaten > _BEAT_SECONDS]
-        if tired:
-            with self._noting:
-                self.ledger.note([run.note for run in tired if run.note.ended is None], {})
-            for run in tired:
-                run.beaten = now
-
-    def _try(self, function: Callable[[], object]) -> None:
-        try:
-            function()
-            self._failing = ""
-        except StoreError as error:
-            if str(error) != self._failing:
-                log.warning("%s What happened is noted later.", error)
-            self._failing = str(error)
 
 
 def failure(error: BaseException) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Runtime:
         #: Also until it starts.
         self._stopping = True
         self._keeper = Repeating(
-            "csv_manager-keeper", lambda: (*self.ticks, self._beat, self._flush, self._keep_states)
+            "csv_manager-keeper", lambda: (*self.ticks, self._beat, self._flush, self._keep_states, self._note_runs)
         )
         self._teller = Repeating(
             "csv_manager-teller", lambda: (self._states.tell, *self.tellings, self.deliver, self.consume, self._prune)
@@ -137,6 +137,8 @@ class Runtime:
         for path in list(self.watched):
             self._track(path, files)
         self._opened().catalog.services.beat(self._id)
+        self._opened().runs.ledger.finish_dead()
+        self._opened().runs.ring = self._keeper.ring
         self._stopping = False
         self.service.start(once=once)
         self._keeper.start()
@@ -154,8 +156,16 @@ class Runtime:
             lambda: self._opened().catalog.services.end(self._id),
             self._states.store,
             lambda: self._flush(force=True),
+            self._end_runs,
             self._states.tell,
         )
+
+    def _end_runs(self) -> None:
+        self._opened().runs.ring = None
+        self._opened().runs.flush()
+
+    def _note_runs(self) -> None:
+        self._opened().runs.tick()
 
     def wait_at_rest(self, timeout: float | None = None) -> bool:
         """Wait until every file was looked at, and what was found is stored; False after `timeout` seconds."""
@@ -163,6 +173,7 @@ class Runtime:
         if at_rest:
             with contextlib.suppress(StoreError):  # which the keeper tells
                 self._states.store()
+                self._opened().runs.flush()
         return at_rest
 
     def _keep_states(self) -> None:

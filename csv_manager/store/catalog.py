@@ -14,7 +14,7 @@ from csv_manager.store.watchers import Watchers
 
 
 class Catalog:
-    """What the store knows: `watchers`, `history` of files, `outbox`, `folders`, `series`, `services`, `ledger` of runs.
+    """What the store knows: `watchers`, `history` of files, `outbox`, `folders`, `series`, `services`, a `ledger`.
 
     Opening makes the tables of a new store, as the user `admin` if that is another one; of an older store, it upgrades
     those in an SQLite file. Raises `StoreError` if the database cannot be used.

@@ -16,8 +16,9 @@ from csv_manager.core.runs import RunRecord, TaskRecord
 from csv_manager.store.engine import noting, reading
 from csv_manager.store.schema import configurations, files, path_sha, runs, tasks, versions
 
-#: Seconds after which a run without a heartbeat is one of a process that died.
-DEAD_SECONDS = 60
+#: Seconds after which a run without a heartbeat is one of a process that died, on another host and on this one, where
+#: a process that is there may be another of the same number.
+_DEAD_SECONDS, _OLD_SECONDS = 600, 86400
 _DIED = "ended without a word while it worked on this; what was not recorded is recorded by the next run."
 _BY_ID = runs.c.id == bindparam("the_id")
 
@@ -209,9 +210,11 @@ def _delete(connection: Connection, ids: Collection[int]) -> None:
 
 
 def _is_dead(row: Row[Any]) -> bool:
-    """Whether the process of a run is gone: its heartbeat is old, or it was one of this host."""
-    rested = abs((clock.now() - row.heartbeat).total_seconds())
-    return rested >= DEAD_SECONDS or (row.host == host() and is_process_gone(row.pid))
+    """Whether the process of a run is gone: here there is none of its number; elsewhere its heartbeat is old."""
+    rested: float = abs((clock.now() - row.heartbeat).total_seconds())
+    if row.host == host():
+        return rested >= _OLD_SECONDS or is_process_gone(row.pid)
+    return rested >= _DEAD_SECONDS
 
 
 def _finish(connection: Connection, row: Row[Any]) -> None:
