@@ -19,6 +19,7 @@ PLUGINS = [
     "CsvWatcherPlugin",
     "CsvWatcherDbPlugin",
     "CsvHistoryPlugin",
+    "CsvRunPlugin",
     "CsvDiffPlugin",
     "CsvDocumentPlugin",
     "CsvConfigPlugin",

@@ -56,6 +56,10 @@ class LateError(CsvManagerError):
     """A file of a series came after one that follows it."""
 
 
+class RunNotFoundError(CsvManagerError):
+    """There is no such run."""
+
+
 class OptionError(CsvManagerError):
     """An option has a value that cannot be used."""
 

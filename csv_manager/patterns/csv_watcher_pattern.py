@@ -194,6 +194,25 @@ class CsvWatcherPlugin:
         head = file.version() if file is not None and file.record.head else None
         return WatcherOptions(key=head.key, ignore=head.ignore) if head else WatcherOptions()
 
+    def record(self, csv_file: str, *, cause: str = "change", member: str | None = None) -> Any:
+        """Record what a file holds now, as it is watched or was read last; of a series, the file `member`.
+
+        Returns the outcome, with no number if nothing is new. Raises what makes the content unreadable.
+        """
+        place = member or csv_file
+        settled = self._app.runtime.wait_settled(place, self.options_of(csv_file))
+        return self._app.runtime.record(
+            csv_file, self.options_of(csv_file), cause=cause, member=member, settled=settled
+        )
+
+    def processed(self, sha256: str, configuration: str) -> Any:
+        """The newest run that succeeded on a content with a configuration, both by their hashes; None without one."""
+        return self._app.store.catalog.ledger.processed(sha256, configuration)
+
+    def configuration(self, csv_file: str) -> Any:
+        """The configuration by which a file would be processed now: its `hash` and its `content`."""
+        return self._app.store.runs.configuration(self.options_of(csv_file))
+
     def restore(self, csv_file: str, version: Any, done: Callable[[int], None] = lambda _: None) -> Any:
         """Put a version back in place; returns what that was recorded as, with no number if the file held it already.
 

@@ -200,6 +200,7 @@ class Recorder:
             if arrival.store_watcher:
                 raise
             if file is not None and known is not None:
+                run.held_again(known.number, error)
                 return self._hold_again(arrival, known, error, is_latest=known.number == file.latest)
             run.held(error)
             new = held(error, options, snapshot, head, arrival.cause)

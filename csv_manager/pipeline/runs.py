@@ -28,6 +28,8 @@ log = logging.getLogger("csv_manager.runs")
 
 #: What is no failure: the file, its watcher or somebody else was not ready, and it is tried again.
 _NOT_NOW = (TornReadError, BusyError, StaleWatcherError, PathNotFoundError)
+#: How the cause of a run begins that somebody asked for.
+RETRY = "retry:"
 #: Seconds after which a run is noted though nothing is known of it yet, and between two heartbeats.
 _NOTE_SECONDS, _BEAT_SECONDS = 1.0, 10.0
 _MOST_TRACEBACK = 8_000
@@ -43,6 +45,8 @@ class Run:
         self._runs = runs
         self.note = note
         self.eager = eager
+        #: What a run that found nothing to do is noted as, if somebody asked for it.
+        self.nothing = "skipped" if note.cause.startswith(RETRY) else None
         self.since = time.monotonic()
         self.beaten = self.since
         self.note.tasks = [TaskRecord(name=name, state="pending") for name in STAGES]
@@ -80,6 +84,12 @@ class Run:
                 self._set(task.name, state="held", traceback=None)
         self.note.error = str(error)
 
+    def held_again(self, version: int, error: CsvManagerError) -> None:
+        """Note that the content is held still: there is no new version of it."""
+        self.held(error)
+        if self.nothing is not None:
+            self.nothing, self.note.version = "held", version
+
     def recorded(self, version: int, new: NewVersion) -> None:
         """Note which version was recorded."""
         note = self.note
@@ -103,7 +113,7 @@ class Runs:
 
     def __init__(self, ledger: Ledger, configured: Callable[[WatcherOptions], Configuration]) -> None:
         self.ledger = ledger
-        self._configured = configured
+        self.configuration = configured
         self.ring: Callable[[], None] | None = None
         self._lock = threading.Lock()
         #: Held while something is noted, so that no run is noted twice.
@@ -119,7 +129,7 @@ class Runs:
         self, path: str, options: WatcherOptions, *, cause: str, member: str | None = None, eager: bool = True
     ) -> Iterator[Run]:
         """Around the processing of a file; what it raises is its failure, unless it is that it has to wait."""
-        configuration = self._configured(options)
+        configuration = self.configuration(options)
         note = RunNote(csv_file=path, cause=cause, configuration=configuration.hash, started=clock.now(), member=member)
         run = Run(self, note, eager=eager)
         with self._lock:
@@ -168,7 +178,10 @@ class Runs:
         note.ended = clock.now()
         if error is not None:
             self._fail(note, error)
-        came_to_nothing = error is None and note.state == "running"  # there was nothing to do, or not now
+        if error is None and note.state == "running" and run.nothing is not None:
+            note.state = run.nothing
+            note.tasks = [replace(task, state="skipped") if task.state == "pending" else task for task in note.tasks]
+        came_to_nothing = note.state == "running"  # there was nothing to do, or not now
         with self._lock:
             (self._forgotten if came_to_nothing else self._ended).append(note)
         if self.ring is not None:

@@ -1,0 +1,29 @@
+"""A time on the command line: a moment, a day, or how long ago."""
+
+import datetime as dt
+
+from csv_manager.core.errors import OptionError
+from csv_manager.core.retention import parse_duration
+
+_DAYS = {"today": 0, "yesterday": 1}
+
+
+def parse_since(text: str, now: dt.datetime) -> dt.datetime:
+    """The moment since which something is asked for, in UTC: `today`, `yesterday`, `90m`, `12h`, `7d`, or an ISO time.
+
+    Days begin at midnight, and times without a zone are told, in the zone of this machine. Raises `OptionError`.
+    """
+    told = text.strip().lower()
+    if told in _DAYS:
+        day = now.astimezone().date() - dt.timedelta(days=_DAYS[told])
+        return dt.datetime.combine(day, dt.time()).astimezone(dt.UTC)
+    try:
+        return dt.datetime.fromisoformat(text.strip()).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        pass  # it is no time, so it is how long ago
+    try:
+        return now - dt.timedelta(seconds=parse_duration(told))
+    except (OptionError, OverflowError):
+        raise OptionError(
+            f"--since {text!r} is no time; use today, yesterday, 90m, 12h, 7d, or a time like 2026-01-31T12:00."
+        ) from None

@@ -1,0 +1,145 @@
+"""The commands csv_run_*: what happened to files, and did it work."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from csv_manager.core import clock
+from csv_manager.core.errors import OptionError, RunNotFoundError
+from csv_manager.core.runs import STATES
+from csv_manager.core.times import parse_since
+from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
+from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
+from csv_manager.patterns.describe import short_path, version_line
+
+_COLUMNS = (
+    "run", "csv_file", "state", "version", "cause", "started", "seconds", "rows", "inserted", "updated", "deleted",
+    "attempts", "error",
+)  # fmt: skip
+_SPARE = ("cause", "rows", "attempts", "seconds", "inserted", "updated", "deleted")
+_TASK_COLUMNS = ("name", "state", "started", "ended", "rows", "exception")
+_LIMIT = 50
+_RETRIED = ("failed", "held")
+
+
+class CsvRunPlugin(CsvCommandsPattern, CsvWatcherPattern):
+    """Tells of runs: each processing of a version, with its tasks, and why one failed."""
+
+    def activate(self) -> None:
+        """Register the commands."""
+        self.commands.register(
+            "csv_run_list",
+            "List runs: each processing of a version of a file, newest first.\n\nA run that failed, or whose "
+            "version is held, says why. The same content that fails for the same reason again and again is one run with several "
+            "attempts. A content that is recorded already makes no run.\n\n\b\nExamples:\n"
+            "  csv_manager csv_run_list prices.csv\n"
+            "  csv_manager csv_run_list --state failed --state held --since yesterday",
+            self.csv_run_list,
+            params=[
+                path_argument(required=False),
+                option("--state", multiple=True, type=click.Choice(STATES), help="Only these. May be repeated."),
+                option(
+                    "--since",
+                    metavar="TIME",
+                    help="Only those that ended since then: today, yesterday, 90m, 12h, 7d, or an ISO time.",
+                ),
+                option("--limit", type=click.IntRange(0), default=_LIMIT, help="So many at most; 0: all."),
+                format_option(),
+            ],
+        )
+        self.commands.register(
+            "csv_run_show",
+            "Show one run: its tasks, the settings and options in force, and the traceback of what failed.\n\n\b\n"
+            "Example:\n  csv_manager csv_run_show 12",
+            self.csv_run_show,
+            params=[_run_argument(), format_option()],
+        )
+        self.commands.register(
+            "csv_run_retry",
+            "Process the file of a run that failed, or whose version is held, once more.\n\nThe file is read as it is "
+            "now. The exit code is 1 if its version is held again.\n\n\b\nExample:\n  csv_manager csv_run_retry 12",
+            self.csv_run_retry,
+            params=[_run_argument()],
+        )
+
+    def csv_run_list(
+        self,
+        csv_file: str | Sequence[str] = (),
+        state: Sequence[str] = (),
+        since: str | None = None,
+        limit: int = _LIMIT,
+        form: str = "table",
+    ) -> None:
+        """Write runs, the newest first."""
+        ledger = self.csv_watcher.store.catalog.ledger
+        found = ledger.all(
+            paths=self.csv_watcher.known(each(csv_file)) if csv_file else (),
+            states=state,
+            since=None if since is None else parse_since(since, clock.now()),
+            limit=limit + 1 if limit else None,
+        )
+        shown = found[:limit] if limit else found
+        self.answer(self._rows(shown, form), _COLUMNS, form, empty="No runs.", spare=_SPARE)
+        if len(shown) < len(found):
+            self.say(f"There are more than {limit}; --limit 0 lists all.")
+
+    def csv_run_show(self, run: int, form: str = "table") -> None:
+        """Write everything that is known of a run."""
+        found, tasks = self._find(run), self.csv_watcher.store.catalog.ledger.tasks(run)
+        told = {
+            **found.to_json(),
+            "member": found.member,
+            "sha256": found.sha256,
+            "ended": found.ended,
+            "host": found.host,
+            "user": found.user,
+            "pid": found.pid,
+            "configuration": found.configuration,
+        }
+        content = self.csv_watcher.store.catalog.ledger.configuration(found.configuration)
+        if form != "table":
+            whole = told | {"tasks": [task.to_json() for task in tasks], "settings": content}
+            self.answer([whole], tuple(whole), form)
+            return
+        self.answer_one({name: value for name, value in told.items() if value is not None})
+        click.echo()
+        self.answer([task.to_json() for task in tasks], _TASK_COLUMNS, spare=("started", "rows"))
+        for task in tasks:
+            if task.traceback:
+                click.echo(f"\n{task.traceback.rstrip()}")
+
+    def csv_run_retry(self, run: int) -> int:
+        """Process a run's file once more; the exit code: 1 if its version is held again."""
+        found = self._find(run)
+        if found.state not in _RETRIED:
+            raise OptionError(f"Run {run} is {found.state}; only one that failed, or is held, is tried again.")
+        outcome = self.csv_watcher.record(found.csv_file, cause=f"retry:{run}", member=found.member)
+        file = self.csv_watcher.store.file(found.csv_file)
+        if outcome.number is None:
+            held = outcome.status == "held"
+            click.echo(f"{short_path(file.path)} holds what is {'held' if held else 'recorded'} already.")
+        else:
+            version, change_set = file.version(outcome.number), file.changes(outcome.number)
+            counts = version.inserted, version.updated, version.deleted
+            click.echo(version_line(file.path, version, counts, change_set.columns, version.rows))
+        return 1 if outcome.status == "held" else 0
+
+    def _find(self, run: int) -> Any:
+        found = self.csv_watcher.store.catalog.ledger.find(run)
+        if found is None:
+            raise RunNotFoundError(f"There is no run {run}; csv_run_list lists them.")
+        return found
+
+    @staticmethod
+    def _rows(found: Iterable[Any], form: str) -> Iterable[dict[str, Any]]:
+        for run in found:
+            row = run.to_json()
+            if form == "table":
+                row["csv_file"] = short_path(run.csv_file)
+                row["seconds"] = None if run.seconds is None else round(run.seconds, 3)
+            yield row
+
+
+def _run_argument() -> click.Argument:
+    return click.Argument(["run"], type=click.IntRange(1), metavar="RUN")
