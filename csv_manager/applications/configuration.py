@@ -20,6 +20,7 @@ PLUGINS = [
     "CsvWatcherDbPlugin",
     "CsvHistoryPlugin",
     "CsvRunPlugin",
+    "CsvDatabasePlugin",
     "CsvDiffPlugin",
     "CsvDocumentPlugin",
     "CsvConfigPlugin",

@@ -25,7 +25,7 @@ log = logging.getLogger("csv_manager.framework")
 def prepare(app: App) -> None:
     """Put our databases, commands and threads on an app, unless it has some; patterns then use them."""
     if not hasattr(app, "databases"):
-        app.databases = Databases(app)
+        app.databases = Databases(app, lambda: settings_of(app))
     if not hasattr(app, "commands"):
         app.commands = Commands(app)
     if not hasattr(app, "threads"):

@@ -32,6 +32,16 @@ def make_engine(url: str | URL, *, snapshots: bool = True) -> Engine:
         ) from None
 
 
+@contextlib.contextmanager
+def using(url: str | URL) -> Iterator[Engine]:
+    """An engine for `reading` and `writing`, whose connections are closed afterwards."""
+    engine = make_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
 def engine_beside(engine: Engine) -> Engine:
     """An engine for the same database with other connections, whose transactions a power cut may undo."""
     return sql_dialect_of(engine).beside(engine)

@@ -1,11 +1,28 @@
 """Two users of one database: an administrator, who owns the tables, and one who reads and writes their rows."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from sqlalchemy import Connection
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    Table,
+    delete,
+    insert,
+    inspect,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 
+from csv_manager.core.errors import StoreError
+from csv_manager.store.engine import reading, telling
 from csv_manager.store.sql_dialects import sql_dialect_of
+
+_NEVER = literal_column("1") == literal_column("0")
 
 
 def grant(connection: Connection, user: URL, tables: Iterable[str]) -> None:
@@ -15,3 +32,49 @@ def grant(connection: Connection, user: URL, tables: Iterable[str]) -> None:
     """
     for statement in sql_dialect_of(connection.engine).grants(connection, user, list(tables)):
         connection.exec_driver_sql(statement)  # the quoted names have their percent signs doubled for the driver
+
+
+def refusal(engine: Engine) -> str | None:
+    """Why a database cannot be used by who logs in; None if it can."""
+    try:
+        with reading(engine):
+            return None
+    except StoreError as error:
+        return str(error)
+
+
+def missing_rights(engine: Engine, tables: Collection[str], *, is_admin: bool = False) -> str | None:
+    """What who logs in may not do with those of the tables that are there; None if nothing is missing.
+
+    Statements that touch no row are executed, and nothing is changed. Raises `StoreError`.
+    """
+    with telling(engine), engine.connect() as connection:
+        there = set(inspect(connection).get_table_names())
+        if is_admin and not sql_dialect_of(engine).may_create(connection):
+            return f"{engine.url.username} may not make tables there."
+        missing = [name for table in sorted(there & set(tables)) for name in _missing(connection, table)]
+        connection.rollback()
+    if not missing:
+        return None
+    who = engine.url.username or "who logs in"
+    return f"{who} may not {', '.join(missing)}; csv_manager database_upgrade grants it."
+
+
+def _missing(connection: Connection, name: str) -> list[str]:
+    column = inspect(connection).get_columns(name)[0]["name"]
+    table = Table(name, MetaData(), Column(column))
+    own = table.c[column]
+    tried = {
+        "SELECT": select(own).where(_NEVER),
+        "UPDATE": update(table).values({column: own}).where(_NEVER),
+        "DELETE": delete(table).where(_NEVER),
+        "INSERT": insert(table).from_select([column], select(own).where(_NEVER)),
+    }
+    missing = []
+    for right, statement in tried.items():
+        try:
+            with connection.begin_nested():
+                connection.execute(statement)
+        except DBAPIError:
+            missing.append(f"{right} {name}")
+    return missing

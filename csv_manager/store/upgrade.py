@@ -1,16 +1,17 @@
 """Brings the tables of a database to what is known here, or refuses those from the future."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, Table, inspect, text
 from sqlalchemy.engine import URL
+from sqlalchemy.schema import sort_tables
 
 from csv_manager.core.errors import StoreError
 from csv_manager.store import roles
-from csv_manager.store.engine import make_engine, name_of, reading, writing
+from csv_manager.store.engine import name_of, reading, telling, using, writing
 from csv_manager.store.schema import REVISION, VERSION_TABLE, metadata
 
 _FOLDER = Path(__file__).parent / "migrations"
@@ -71,14 +72,25 @@ def upgrade_as(engine: Engine, admin: URL | None, migrations: Migrations) -> boo
     """`upgrade` by `admin`, if that is another user than the engine's, who is granted rights on the rows then."""
     if admin is None or admin.username == engine.url.username:
         return upgrade(engine, migrations)
-    administrators = make_engine(admin)
-    try:
+    with using(admin) as administrators:
         changed = upgrade(administrators, migrations)
         with writing(administrators) as connection:
             roles.grant(connection, engine.url, tables_of(connection, migrations))
-    finally:
-        administrators.dispose()
     return changed
+
+
+def create_tables(engine: Engine, admin: URL | None, tables: Iterable[Table]) -> None:
+    """Make the tables that are not there, by `admin` if that is another user, who grants rights on their rows then."""
+    told = sort_tables(tables)
+    if admin is None or admin.username == engine.url.username:
+        with telling(engine):
+            for table in told:
+                table.create(engine, checkfirst=True)
+        return
+    with using(admin) as administrators, writing(administrators) as connection:
+        for table in told:
+            table.create(connection, checkfirst=True)
+        roles.grant(connection, engine.url, [table.name for table in told])
 
 
 def upgrade(engine: Engine, migrations: Migrations) -> bool:

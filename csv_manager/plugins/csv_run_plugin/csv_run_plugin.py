@@ -31,8 +31,8 @@ class CsvRunPlugin(CsvCommandsPattern, CsvWatcherPattern):
         self.commands.register(
             "csv_run_list",
             "List runs: each processing of a version of a file, newest first.\n\nA run that failed, or whose "
-            "version is held, says why. The same content that fails for the same reason again and again is one run with several "
-            "attempts. A content that is recorded already makes no run.\n\n\b\nExamples:\n"
+            "version is held, says why. The same content that fails for the same reason again and again is one run "
+            "with several attempts. A content that is recorded already makes no run.\n\n\b\nExamples:\n"
             "  csv_manager csv_run_list prices.csv\n"
             "  csv_manager csv_run_list --state failed --state held --since yesterday",
             self.csv_run_list,

@@ -67,7 +67,7 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
         settings = self.csv_watcher.settings()
         self._db = self.app.databases.register(
             settings["WATCHER_DATABASE_NAME"],
-            settings["WATCHER_DATABASE_CONNECTION"],
+            self.app.databases.bind().engine.url,
             settings["WATCHER_DATABASE_DESCRIPTION"],
             self,
         )

@@ -41,6 +41,10 @@ class SqlDialect(Protocol):
         """The statements by which an administrator lets a user read and write the rows of tables, and nothing else."""
         ...
 
+    def may_create(self, connection: Connection) -> bool:
+        """Whether who is connected may make tables."""
+        ...
+
     def name_of(self, url: URL) -> str:
         """A database's name for people, without a password."""
         ...

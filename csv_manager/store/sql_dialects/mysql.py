@@ -19,6 +19,11 @@ _TAKE = text(f"SELECT GET_LOCK({_NAME}, :wait)")
 _RELEASE = text(f"SELECT RELEASE_LOCK({_NAME})")
 #: What is too long, out of range or no date is an error, not another value.
 _MODE = "SET SESSION sql_mode = 'TRADITIONAL', innodb_lock_wait_timeout = 10"
+_MAY_CREATE = text(
+    "SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'CREATE' "
+    "UNION SELECT 1 FROM information_schema.SCHEMA_PRIVILEGES "
+    "WHERE PRIVILEGE_TYPE = 'CREATE' AND DATABASE() LIKE TABLE_SCHEMA"
+)
 _DENIED = (1044, 1142, 1143, 1227, 1370)
 _UNREACHABLE = (1040, 1045, 1049, 1130, 1698, 2002, 2003, 2005, 2006, 2013, 2026)
 _REASONS = {
@@ -99,6 +104,10 @@ class Mysql:
         finally:
             engine.dispose()
         return account
+
+    def may_create(self, connection: Connection) -> bool:
+        """Whether the account has the right CREATE, of the server or of the database, by itself or by a role of it."""
+        return connection.execute(_MAY_CREATE).first() is not None
 
     def name_of(self, url: URL) -> str:
         """Its address and name."""

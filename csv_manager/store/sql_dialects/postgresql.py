@@ -76,6 +76,11 @@ class Postgresql:
         for sequence in connection.execute(_SEQUENCES, {"tables": list(tables)}).scalars():
             yield f"GRANT USAGE ON SEQUENCE {sequence} TO {role}"
 
+    def may_create(self, connection: Connection) -> bool:
+        """Whether the role may make tables in its schema."""
+        told = text("SELECT has_schema_privilege(current_schema(), 'CREATE')")
+        return bool(connection.execute(told).scalar())
+
     def name_of(self, url: URL) -> str:
         """Its address and name."""
         return servers.name_of(url)

@@ -103,6 +103,10 @@ class Sqlite:
         del connection, user, tables
         yield from ()
 
+    def may_create(self, connection: Connection) -> bool:
+        """Whoever may write to the file may."""
+        return os.access(str(connection.engine.url.database), os.W_OK)
+
     def name_of(self, url: URL) -> str:
         """The path of the file."""
         return (url.database or "in memory").removeprefix("file:")

@@ -1,0 +1,104 @@
+"""Databases of a plugin: `self.databases`, and `self.session` over all of them."""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from groundwork.patterns import GwBasePattern
+
+from csv_manager.framework.app import prepare
+
+Mapped = TypeVar("Mapped", bound=type)
+
+
+class CsvDatabasesPattern(GwBasePattern):
+    """Gives a plugin `self.databases`, those of the settings, and `self.session`, which sees the tables of all."""
+
+    def __init__(self, app: Any, **kwargs: Any) -> None:
+        prepare(app)
+        kwargs.setdefault("name", type(self).__name__)
+        super().__init__(app, **kwargs)
+        self.databases = CsvDatabasesPlugin(self)
+
+    @property
+    def session(self) -> Any:
+        """This thread's SQLAlchemy session; each class is read and written in its own database.
+
+        A commit commits each database by itself.
+        """
+        return self.app.databases.session
+
+    def deactivate(self) -> None:
+        """End the plugin; overwrite it where there is something to end."""
+
+
+class CsvDatabasesPlugin:
+    """`self.databases`: the app's databases, seen from one plugin."""
+
+    def __init__(self, plugin: Any) -> None:
+        self._plugin = plugin
+        self._app = plugin.app.databases
+        self.classes = CsvDatabasesClasses(plugin)
+
+    @property
+    def binds(self) -> Mapping[str, Any]:
+        """The databases that the settings tell of, by their names."""
+        binds: Mapping[str, Any] = self._app.binds
+        return binds
+
+    def get(self, name: str = "default") -> Any:
+        """The database of a bind, or one that a plugin registered: `engine`, `session`, `create_all` and others.
+
+        Raises `ConfigurationError` for an unknown one.
+        """
+        return self._app.get(name) or self._app.bind(name)
+
+    def register(self, name: str, url: str, description: str = "") -> Any:
+        """Register a database by a URL, as groundwork-database does. Raises `PluginError` for a name that is taken."""
+        return self._app.register(name, url, description, self._plugin)
+
+    def migrations(self, folder: str | os.PathLike[str], database: str = "default") -> None:
+        """Have tables of this plugin be made by Alembic migrations, the modules of a folder, a branch of its own.
+
+        csv_manager database_upgrade brings them to the newest one.
+        """
+        self._app.add_migrations(os.fspath(folder), self._plugin, database)
+
+    def state(self, name: str) -> Any:
+        """How a database is: `bind`, `state`, `schema`, `reason`. Raises `ConfigurationError` for an unknown one."""
+        return self._upkeep().state(name)
+
+    def check(self, name: str) -> Iterator[Any]:
+        """What was checked of a database: `name`, `role`, `check`, and the `reason` if that is not right."""
+        checks: Iterator[Any] = self._upkeep().check(name)
+        return checks
+
+    def upgrade(self, name: str) -> list[str]:
+        """Make or upgrade the tables of a database; what was done, in words. Raises `StoreError`."""
+        done: list[str] = self._upkeep().upgrade(name)
+        return done
+
+    def sql(self, name: str) -> str:
+        """The statements that `upgrade` would execute. Raises `StoreError`."""
+        statements: str = self._upkeep().sql(name)
+        return statements
+
+    def _upkeep(self) -> Any:
+        from csv_manager.framework.bind_upkeep import Upkeep
+
+        return Upkeep(self._app)
+
+
+class CsvDatabasesClasses:
+    """`self.databases.classes`: mapped classes of one plugin."""
+
+    def __init__(self, plugin: Any) -> None:
+        self._plugin = plugin
+
+    def register(self, clazz: Mapped) -> Mapped:
+        """Register a mapped class, in the database that its `__bind_key__` names, or in the store's; return it.
+
+        Raises `ConfigurationError` for an unknown database, `PluginError` for a table that is there in any of them.
+        """
+        registered: Mapped = self._plugin.app.databases.classes.register(clazz, self._plugin)
+        return registered

@@ -1,0 +1,68 @@
+"""The commands database_*: which databases there are, whether they work, and their tables."""
+
+import click
+
+from csv_manager.patterns import CsvCommandsPattern, CsvDatabasesPattern
+from csv_manager.patterns.csv_commands_pattern import format_option, option
+
+_COLUMNS = ("name", "dialect", "address", "database", "user", "admin", "state", "schema", "reason")
+_CHECK_COLUMNS = ("name", "role", "check", "result", "reason")
+
+
+class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern):
+    """Lists, checks and upgrades the databases of the settings."""
+
+    def activate(self) -> None:
+        """Register the commands."""
+        self.commands.register(
+            "database_list",
+            "List the databases of the settings, and how they are.\n\n`default` is the store's. The state is ok; empty "
+            "or behind, which csv_manager database_upgrade mends; newer, if a newer csv_manager upgraded it; or "
+            "unreachable.\n\n\b\nExample:\n  csv_manager database_list --format json",
+            self.database_list,
+            params=[format_option()],
+        )
+        self.commands.register(
+            "database_check",
+            "Check that databases can be reached, with the rights that are needed and the tables that are known.\n\n"
+            "Nothing is changed. The exit code is 1 if anything is wrong. Without NAME, all are checked.\n\n\b\n"
+            "Example:\n  csv_manager database_check default",
+            self.database_check,
+            params=[_name_argument(), format_option()],
+        )
+        self.commands.register(
+            "database_upgrade",
+            "Make the tables of databases, or bring them to the newest version, as the user `admin`.\n\nThat one owns "
+            "them then; `user` may read and write their rows, and nothing else. Without NAME, all are upgraded.\n\n\b\n"
+            "Examples:\n  csv_manager database_upgrade\n  csv_manager database_upgrade default --sql > upgrade.sql",
+            self.database_upgrade,
+            params=[_name_argument(), option("--sql", is_flag=True, help="Print the statements; execute none.")],
+        )
+
+    def database_list(self, form: str = "table") -> None:
+        """Write each database with its state."""
+        self.answer((vars(self.databases.state(name)) for name in self.databases.binds), _COLUMNS, form)
+
+    def database_check(self, name: str | None = None, form: str = "table") -> int:
+        """Write what was checked; the exit code: 1 if anything is wrong."""
+        rows = []
+        for known in [name] if name else list(self.databases.binds):
+            for check in self.databases.check(known):
+                result = "ok" if check.reason is None else "wrong"
+                rows.append({**vars(check), "result": result})
+        self.answer(rows, _CHECK_COLUMNS, form)
+        return 1 if any(row["result"] != "ok" for row in rows) else 0
+
+    def database_upgrade(self, name: str | None = None, sql: bool = False) -> None:
+        """Make or upgrade tables, or write the statements that would."""
+        for known in [name] if name else list(self.databases.binds):
+            if sql:
+                click.echo(self.databases.sql(known).rstrip() or f"-- {known} is up to date.")
+                continue
+            with self.progress(f"Upgrading {known}"):
+                done = self.databases.upgrade(known)
+            click.echo(f"{known}: {', '.join(done) if done else 'up to date'}.")
+
+
+def _name_argument() -> click.Argument:
+    return click.Argument(["name"], required=False, metavar="[NAME]")

@@ -1,0 +1,40 @@
+"""Mapped classes: the base of those that plugins declare, and those of the ledger, for queries of one's own."""
+
+from typing import Any
+
+from sqlalchemy.orm import DeclarativeBase, relationship
+
+from csv_manager.store import schema
+
+
+class Model(DeclarativeBase):
+    """The base of a plugin's mapped classes; `__bind_key__` names the database of one, the store's by default."""
+
+
+class _Ledger(DeclarativeBase):
+    metadata = schema.metadata
+
+
+class Configuration(_Ledger):
+    """Settings and options that were in force: `hash`, `content`, `created`."""
+
+    __table__ = schema.configurations
+
+    runs: Any = relationship("Run", back_populates="settings", viewonly=True)
+
+
+class Run(_Ledger):
+    """One processing of a version: the columns of csv_runs, its `tasks`, and the `settings` that were in force."""
+
+    __table__ = schema.runs
+
+    tasks: Any = relationship("Task", back_populates="run", order_by=schema.tasks.c.number, viewonly=True)
+    settings: Any = relationship("Configuration", back_populates="runs", viewonly=True)
+
+
+class Task(_Ledger):
+    """One stage of a run, or one target: the columns of csv_tasks, and its `run`."""
+
+    __table__ = schema.tasks
+
+    run: Any = relationship("Run", back_populates="tasks", viewonly=True)
