@@ -51,12 +51,14 @@ class Upkeep:
 
     def state(self, name: str) -> BindState:
         """How a database is. Raises nothing but `ConfigurationError` for an unknown one."""
+        from csv_manager.store.roles import missing_tables
         from csv_manager.store.upgrade import state_of
 
         bind = self._databases.known(name)
         place = _place(bind)
         try:
             with self._engine(bind) as engine:
+                missing = missing_tables(engine, self._databases.tables_of(name))
                 states = {line.name: state_of(engine, line) for line in self._lines(name)}
         except CsvManagerError as error:
             return BindState(**place, state="unreachable", reason=str(error))
@@ -64,10 +66,14 @@ class Upkeep:
         there = {line: told.found for line, told in states.items() if told.found}
         schema = ", ".join(found if line == _OWN else f"{line} {found}" for line, found in there.items())
         reason = None if wrong is None else f"it has {wrong.found or 'no tables'}, and {wrong.newest} is known here"
-        return BindState(**place, state=wrong.state if wrong else "ok", schema=schema or None, reason=reason)
+        state = wrong.state if wrong else "ok"
+        if missing and wrong is None:
+            state, reason = "behind", f"it lacks the tables of plugins: {', '.join(missing)}"
+        return BindState(**place, state=state, schema=schema or None, reason=reason)
 
     def upgrade(self, name: str) -> list[str]:
         """Make or upgrade the tables of a database, as its administrator; what was done, in words."""
+        from csv_manager.store.roles import missing_tables
         from csv_manager.store.upgrade import state_of, upgrade_as
         from csv_manager.store.urls import url_of
 
@@ -77,9 +83,10 @@ class Upkeep:
             for line in self._lines(name):
                 changed = upgrade_as(engine, url_of(bind, "admin"), line)
                 done += [f"{line.name} to {state_of(engine, line).newest}"] if changed else []
+            missing = missing_tables(engine, self._databases.tables_of(name))
         if self._databases.tables_of(name):
             self._databases.bind(name).create_all()
-        return done
+        return done + [f"made {table}" for table in missing]
 
     def sql(self, name: str) -> str:
         """The statements that `upgrade` would execute for migrations."""

@@ -1,8 +1,6 @@
 """Mapped classes: the base of those that plugins declare, and those of the ledger, for queries of one's own."""
 
-from typing import Any
-
-from sqlalchemy.orm import DeclarativeBase, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, relationship
 
 from csv_manager.store import schema
 
@@ -20,7 +18,7 @@ class Configuration(_Ledger):
 
     __table__ = schema.configurations
 
-    runs: Any = relationship("Run", back_populates="settings", viewonly=True)
+    runs: Mapped[list["Run"]] = relationship(back_populates="settings", viewonly=True)
 
 
 class Run(_Ledger):
@@ -28,8 +26,8 @@ class Run(_Ledger):
 
     __table__ = schema.runs
 
-    tasks: Any = relationship("Task", back_populates="run", order_by=schema.tasks.c.number, viewonly=True)
-    settings: Any = relationship("Configuration", back_populates="runs", viewonly=True)
+    tasks: Mapped[list["Task"]] = relationship(back_populates="run", order_by=schema.tasks.c.number, viewonly=True)
+    settings: Mapped["Configuration"] = relationship(back_populates="runs", viewonly=True)
 
 
 class Task(_Ledger):
@@ -37,4 +35,4 @@ class Task(_Ledger):
 
     __table__ = schema.tasks
 
-    run: Any = relationship("Run", back_populates="tasks", viewonly=True)
+    run: Mapped["Run"] = relationship(back_populates="tasks", viewonly=True)

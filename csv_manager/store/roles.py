@@ -43,6 +43,13 @@ def refusal(engine: Engine) -> str | None:
         return str(error)
 
 
+def missing_tables(engine: Engine, tables: Iterable[str]) -> list[str]:
+    """Those of the tables that are not there. Raises `StoreError`."""
+    with reading(engine) as connection:
+        there = set(inspect(connection).get_table_names())
+    return [name for name in tables if name not in there]
+
+
 def missing_rights(engine: Engine, tables: Collection[str], *, is_admin: bool = False) -> str | None:
     """What who logs in may not do with those of the tables that are there; None if nothing is missing.
 
@@ -61,14 +68,14 @@ def missing_rights(engine: Engine, tables: Collection[str], *, is_admin: bool = 
 
 
 def _missing(connection: Connection, name: str) -> list[str]:
-    column = inspect(connection).get_columns(name)[0]["name"]
-    table = Table(name, MetaData(), Column(column))
-    own = table.c[column]
+    names = [column["name"] for column in inspect(connection).get_columns(name)]
+    table = Table(name, MetaData(), *map(Column, names))
+    own = table.c[names[0]]
     tried = {
         "SELECT": select(own).where(_NEVER),
-        "UPDATE": update(table).values({column: own}).where(_NEVER),
+        "UPDATE": update(table).values({names[0]: own}).where(_NEVER),
         "DELETE": delete(table).where(_NEVER),
-        "INSERT": insert(table).from_select([column], select(own).where(_NEVER)),
+        "INSERT": insert(table).from_select(names, select(table).where(_NEVER)),
     }
     missing = []
     for right, statement in tried.items():
