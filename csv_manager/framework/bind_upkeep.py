@@ -79,11 +79,12 @@ class Upkeep:
 
         bind = self._databases.known(name)
         done = []
-        with self._engine(bind) as engine:
+        # Who reads and writes rows may have no rights yet, and then cannot even look.
+        with self._engine(bind) as engine, self._engine(bind, "admin") as administrators:
             for line in self._lines(name):
                 changed = upgrade_as(engine, url_of(bind, "admin"), line)
-                done += [f"{line.name} to {state_of(engine, line).newest}"] if changed else []
-            missing = missing_tables(engine, self._databases.tables_of(name))
+                done += [f"{line.name} to {state_of(administrators, line).newest}"] if changed else []
+            missing = missing_tables(administrators, self._databases.tables_of(name))
         if self._databases.tables_of(name):
             self._databases.bind(name).create_all()
         return done + [f"made {table}" for table in missing]
