@@ -194,12 +194,21 @@ class CsvWatcherPlugin:
         head = file.version() if file is not None and file.record.head else None
         return WatcherOptions(key=head.key, ignore=head.ignore) if head else WatcherOptions()
 
-    def restore(self, csv_file: str, version: Any, done: Callable[[int], None] = lambda _: None) -> Any:
+    def restore(
+        self,
+        csv_file: str,
+        version: Any,
+        done: Callable[[int], None] = lambda _: None,
+        *,
+        through_link: bool = False,
+    ) -> Any:
         """Put a version back in place; returns what that was recorded as, with no number if the file held it already.
 
-        `done` is told how many more bytes were written, again and again.
+        `done` is told how many more bytes were written, again and again. Of a file that is read through a link, which
+        leads to another file by now, that one is replaced only `through_link`.
         """
-        return self._app.runtime.restore(csv_file, self.options_of(csv_file), version, done)
+        options = self.options_of(csv_file)
+        return self._app.runtime.restore(csv_file, options, version, done=done, through_link=through_link)
 
     def each_tick(self, function: Callable[[], object]) -> None:
         """Call `function()` about twice a second while files are watched; it is to return soon."""

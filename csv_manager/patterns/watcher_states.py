@@ -7,7 +7,7 @@ from typing import Any
 
 from csv_manager.core.feeds import Feed
 from csv_manager.core.model import Signature, WatcherOptions
-from csv_manager.core.paths import identity, os_reason
+from csv_manager.core.paths import identity, leads_elsewhere, os_reason
 
 COLUMNS = (
     "csv_file", "name", "interval", "key", "state", "reason", "version", "rows", "last_change", "last_check",
@@ -44,6 +44,8 @@ def watcher_rows(store: Any, others: Mapping[str, WatcherOptions]) -> Iterator[d
             state, reason = "ok", f"Its files are recorded and gone; {os.path.basename(last.source)} was the last one."
         if path in troubles and state in ("ok", "waiting"):
             state, reason = "unreadable", troubles[path]
+        if file is not None and state == "ok":
+            reason = reason or _where_link_leads(file)
         scan = checks.get(_folder(path, file, options))
         newest = file or last
         yield {
@@ -83,6 +85,11 @@ def _state(path: str, file: Any, options: WatcherOptions) -> tuple[str, str | No
     if file is not None and (file.state == told[0] if told else file.state != "missing"):
         return file.state, file.reason
     return told or ("waiting", "The next check reads it.")
+
+
+def _where_link_leads(file: Any) -> str | None:
+    elsewhere = leads_elsewhere(file.source, file.path)
+    return elsewhere and f"It is read through the link {file.source}, which leads to {elsewhere} now."
 
 
 def _look(path: str, place: str, known: Signature | None) -> tuple[str, str] | None:

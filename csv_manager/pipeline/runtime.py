@@ -178,11 +178,11 @@ class Runtime:
             self._tell(store, outcome)
         return outcome
 
-    def restore(self, path: str, options: WatcherOptions, version: "Version", done: Callable[[int], None]) -> "Outcome":
-        """Put a version back in place of a file and tell of it. Raises what `Recorder.restore` raises."""
+    def restore(self, path: str, options: WatcherOptions, version: "Version", **told: Any) -> "Outcome":
+        """Put a version back in place of a file and tell of it. Takes and raises what `Recorder.restore` does."""
         store = self._opened()
         self.delivery.register(store)
-        outcome = store.recorder.restore(path, options, version, done)
+        outcome = store.recorder.restore(path, options, version, **told)
         if outcome.number is not None:
             self._tell(store, outcome)
         return outcome

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from csv_manager.core.errors import OptionError, WatcherExistsError, WatcherNotFoundError
 from csv_manager.core.feeds import Feed, resolve
 from csv_manager.core.model import Origin, WatcherOptions
+from csv_manager.core.paths import leads_elsewhere
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each
 from csv_manager.patterns.describe import short_path, version_line
@@ -125,6 +127,7 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
         feeds = [Feed.of(watcher.path, watcher.options) for watcher in watchers if watcher.options.feed is not None]
         new = [one for one in named if not {one.path, one.link} & stored]
         if not new:
+            self._refuse_what_a_link_left(named[0].path)
             raise WatcherExistsError(f"{named[0].path} is watched already; csv_watcher_set changes a watcher.")
         if told.name and len(new) > 1:
             raise OptionError(f"--name {told.name} can stand for one file, folder or glob; these are {len(new)}.")
@@ -133,6 +136,17 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             if one not in new:
                 self.say(f"{short_path(one.path)} is watched already.")
         self._end_of_write()
+
+    def _refuse_what_a_link_left(self, path: str) -> None:
+        """Raise for a file whose history is that of a link that led to it first, and leads to another one now."""
+        file = self.csv_watcher.store.find(path)
+        link = file.record.source if file else path
+        elsewhere = leads_elsewhere(link, path)
+        if elsewhere is not None:
+            raise WatcherExistsError(
+                f"{path}: its history is that of the link {link}, which led to it first and leads to {elsewhere} now; "
+                f"delete that watcher first: csv_watcher_delete {shlex.quote(short_path(link))}"
+            )
 
     def csv_watcher_list(self, form: str = "table") -> None:
         """Write every watched file with its state."""
