@@ -21,6 +21,7 @@ from csv_manager.plugins.csv_watcher_db_plugin.adding import Adding
 from csv_manager.plugins.csv_watcher_db_plugin.deleting import Deleting
 from csv_manager.plugins.csv_watcher_db_plugin.finding import Found, find
 from csv_manager.plugins.csv_watcher_db_plugin.models import map_watchers
+from csv_manager.plugins.csv_watcher_db_plugin.names import check_name, refuse_names
 
 _LIST_SPARE = ("feed", "last_check", "interval", "rows", "last_change", "name", "key")
 _LAST_VERSIONS = 5
@@ -119,8 +120,11 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
     ) -> None:
         """Store watchers and record what the files hold now; nothing is stored of a file that cannot be used."""
         told = watcher_options.parse(WatcherOptions(interval=interval), options)
-        named = resolve(each(csv_file), missing_ok=missing_ok, is_feed=options.get("feed") is not None)
         watchers = self.csv_watcher.store.catalog.watchers.all()
+        refuse_names(each(csv_file), watchers)
+        if told.name:
+            check_name(told.name, self.csv_watcher.known_paths())
+        named = resolve(each(csv_file), missing_ok=missing_ok, is_feed=options.get("feed") is not None)
         stored = {name for watcher in watchers for name in (watcher.path, watcher.options.link) if name}
         feeds = [Feed.of(watcher.path, watcher.options) for watcher in watchers if watcher.options.feed is not None]
         new = [one for one in named if not {one.path, one.link} & stored]
@@ -184,6 +188,8 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             raise OptionError("Nothing to change; see csv_watcher_set --help for what can be.")
         if options.get("name") and len(found) > 1:
             raise OptionError(f"--name {options['name']} can stand for one watcher; these are {len(found)}.")
+        if options.get("name") not in (None, "", found[0].watcher.options.name):
+            check_name(options["name"], self.csv_watcher.known_paths())
         self._change(found, lambda before: watcher_options.parse(before, options), "Changed")
 
     def csv_watcher_pause(self, csv_file: str | Sequence[str]) -> None:
