@@ -1,9 +1,10 @@
 """How every watched file is: what csv_watcher_list lists, csv_watcher_show shows and csv_status counts."""
 
 import datetime as dt
+import functools
 import os
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,27 +152,38 @@ class WatcherStates:
         """The state of a folder or glob that has no file now; `last` is the one that went last, if one did."""
         if last is not None:
             return "ok", f"Its files are recorded and gone; {os.path.basename(last.source)} was the last one."
-        if self._is_of_others(path, Feed.of(path, options)):
+        if self._is_of_others(Feed.of(path, options)):
             return "ok", "Every file in it belongs to another watcher; each new one is read as it comes."
         return _state_of_feed(path, options)
 
-    def _is_of_others(self, path: str, feed: Feed) -> bool:
-        """Whether there are files that a watcher's feed wants, and each of them is another watcher's."""
-        told = [watcher for watcher in self._watchers if watcher.csv_file != path]
-        rivals = feed.rivals(Feed.of(watcher.csv_file, watcher.options) for watcher in told if watcher.options.feed)
-        own = {name for watcher in told for name in (watcher.csv_file, watcher.options.link) if name} | {*self._others}
+    def _is_of_others(self, feed: Feed) -> bool:
+        """Whether there are files that a feed wants, and each of them is another watcher's."""
         try:
             found = list(feed.files())
         except OSError:
             return False  # as the state says
-        return bool(found) and all(
-            place in own or any_wants(rivals, place) or self._is_known(os.path.realpath(place), own) for place in found
-        )
+        if not found:
+            return False
+        rivals = feed.rivals(self._feeds)
+        return all(any_wants(rivals, place) or self._is_known(place, os.path.realpath(place)) for place in found)
 
-    def _is_known(self, path: str, own: Container[str]) -> bool:
-        """Whether a file is watched, be it on its own or by a feed."""
-        file = self._files.get(path)
-        return path in own or (file is not None and file.feed_id is not None)
+    def _is_known(self, *paths: str) -> bool:
+        """Whether a file is watched by any of its paths, be it on its own or by a feed."""
+        found = (self._files.get(path) for path in paths)
+        return not self._own.isdisjoint(paths) or any(file is not None and file.feed_id is not None for file in found)
+
+    @functools.cached_property
+    def _feeds(self) -> list[Feed]:
+        """The stored folders and globs."""
+        return [Feed.of(told.csv_file, told.options) for told in self._watchers if told.options.feed is not None]
+
+    @functools.cached_property
+    def _own(self) -> frozenset[str]:
+        """The files that have watchers of their own, by their paths and links."""
+        alone = [told for told in self._watchers if told.options.feed is None]
+        return frozenset(name for told in alone for name in (told.csv_file, told.options.link) if name) | {
+            *self._others
+        }
 
     def _trouble(self, watcher: Any) -> str | None:
         """Why not everything in the folders of a feed can be watched, as of the last check."""
