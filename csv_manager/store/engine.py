@@ -70,7 +70,10 @@ def _make_folder(folder: Path) -> None:
     try:
         make_private(folder)
     except OSError as error:
-        raise StoreError(f"The store's folder {folder} cannot be made: {error.strerror}; set APP_PATH.") from error
+        raise StoreError(
+            f"The store's folder {folder} cannot be made: {error.strerror}; set CSV_MANAGER_HOME, or APP_PATH, to "
+            "another one."
+        ) from error
 
 
 def _is_frozen(database: Path) -> bool:

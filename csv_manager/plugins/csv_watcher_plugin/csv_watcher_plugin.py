@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import shlex
 import signal
 import threading
 from collections import Counter
@@ -17,7 +16,7 @@ from csv_manager.core.files import give_up_stdout
 from csv_manager.core.model import WatcherOptions
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
-from csv_manager.patterns.describe import short_path
+from csv_manager.patterns.describe import nothing_watched, short_path, typed_path
 from csv_manager.patterns.known_paths import series_of
 from csv_manager.patterns.output import one_line
 from csv_manager.plugins.csv_watcher_plugin.printing import Only, Printer, Printing
@@ -117,6 +116,8 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
             self.say("Stopped before everything was checked; the next check goes on with what is left.")
             return 128 + signal.SIGTERM
         if once:
+            if not self.csv_watcher.watched():
+                self.say(nothing_watched(store))
             states.say_rest(store, self.csv_watcher.failed())
             delivered = self.csv_watcher.deliver()
             self.csv_watcher.consume()
@@ -161,7 +162,7 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
         for path in paths:
             watcher = links.get(os.path.abspath(path))
             if watcher is None and not os.path.exists(path):
-                watcher = names.get(path) or own.get(os.path.realpath(path))
+                watcher = own.get(os.path.realpath(path)) or names.get(path)
             if watcher is not None:
                 told = watcher.options
                 is_feed = told.feed is not None
@@ -196,10 +197,9 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
             series = series_of(stored, file.path, file.link)
             if series is None or self.app.csv_watcher.get(file.path) or watchers.of(file.path):
                 continue
-            told = short_path(series.csv_file)
             raise WatcherExistsError(
-                f"{short_path(file.path)} is a file of the series {told}, which is watched as a whole: "
-                f"{command} {shlex.quote(told)}."
+                f"{short_path(file.path)} is a file of the series {short_path(series.csv_file)}, which is watched as "
+                f"a whole: {command} {typed_path(series.csv_file)}."
             )
 
     def _watch(self, named: Sequence[Named], options: WatcherOptions) -> dict[str, WatcherOptions]:
