@@ -136,7 +136,7 @@ class Runtime:
         files = Records(self._opened().catalog.history.files())
         for path in list(self.watched):
             self._track(path, files)
-        self._opened().catalog.services.beat(self._id)
+        self._opened().catalog.services.beat(self._id, once=once)
         self._stopping = False
         self.service.start(once=once)
         self._keeper.start()

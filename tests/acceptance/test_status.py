@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -75,10 +76,31 @@ def test_a_service_that_ended_without_a_word_is_a_problem_until_another_watches(
         running.process.wait()
         [problem] = status(cli, code=1)["problems"]
         assert (problem["state"], problem["command"]) == ("dead", "csv_manager csv_watch")
+    cli("csv_watch", "--once")
+    assert status(cli, code=1)["problems"] == [problem]
+    assert [row["state"] for row in json.loads(cli("csv_service_status", "--format", "json", code=1))] == ["dead"]
     with service() as running:
         assert status(cli)["problems"] == []
         assert running.stop() == 0
     assert status(cli)["services"] == 0
+
+
+def test_a_check_that_ended_without_a_word_is_a_problem_until_the_next_check(cli: "Cli") -> None:
+    cli.write("a.csv", ONE)
+    cli("csv_watcher_add", "a.csv", "--settle", "60")
+    cli.write("a.csv", ONE + "2,b\n")
+    with subprocess.Popen(cli.command("csv_watch", "--once"), cwd=cli.folder, env=cli.environment) as check:
+        try:
+            while not status(cli)["services"]:
+                assert check.poll() is None
+        finally:
+            check.kill()
+    [problem] = status(cli, code=1)["problems"]
+    assert (problem["state"], problem["command"]) == ("dead", "csv_manager csv_watch --once")
+    assert problem["reason"].startswith("The check on ")
+    cli("csv_watcher_set", "a.csv", "--settle", "0.1")
+    cli("csv_watch", "--once")
+    assert status(cli)["problems"] == []
 
 
 def test_what_differs_from_what_is_recorded_is_named(cli: "Cli") -> None:

@@ -22,6 +22,7 @@ _COMMANDS = {
     "held": "csv_manager csv_history_show {path}",
     "unreadable": "ls -l {path}",
     "failing": "csv_manager -v csv_watch --once {path}",
+    "behind": "csv_manager -v csv_watch --once",
 }
 
 
@@ -34,7 +35,7 @@ class CsvStatusPlugin(CsvCommandsPattern, CsvWatcherPattern):
             "csv_status",
             "Say whether all is well: how many files are in which state, and each problem with the command that "
             "mends it.\n\nThe exit code is 1 if there is a problem: a file that is missing, unreadable, held or "
-            "failing, or a service that ended without a word.\n\n\b\nExample:\n  csv_manager csv_status --format json",
+            "failing, a receiver that failed, or a service that ended without a word.\n\n\b\nExample:\n  csv_manager csv_status --format json",
             self.csv_status,
             params=[format_option()],
         )
@@ -59,6 +60,7 @@ class CsvStatusPlugin(CsvCommandsPattern, CsvWatcherPattern):
             if row["state"] not in _FINE:
                 command = _COMMANDS[row["state"]].format(path=shlex.quote(short_path(row["csv_file"])))
                 problems.append({**{name: row[name] for name in ("csv_file", "state", "reason")}, "command": command})
+        problems += self._failed_receivers()
         problems += self._dead_services()
         alive = store.catalog.services.alive()
         self._answer(states, problems, alive, form)
@@ -78,17 +80,24 @@ class CsvStatusPlugin(CsvCommandsPattern, CsvWatcherPattern):
         self.say(f"{right:,} of {count:,} file{'' if count == 1 else 's'} hold{'s' * (count == 1)} what is recorded.")
         return 1 if drifted else 0
 
+    def _failed_receivers(self) -> Iterator[dict[str, Any]]:
+        """Receivers that could not be told what they were to be told."""
+        for failure in self.csv_watcher.store.catalog.outbox.failures():
+            behind = f"{failure.behind:,} version{'' if failure.behind == 1 else 's'}"
+            reason = f"receiver {failure.name} is {behind} behind: {one_line(failure.error)}"
+            yield {"csv_file": None, "state": "behind", "reason": reason, "command": _COMMANDS["behind"]}
+
     def _dead_services(self) -> Iterator[dict[str, Any]]:
-        """Services that did not stop as they should, unless another one has taken over."""
-        if self.csv_watcher.store.catalog.services.alive():
+        """Services and checks that did not stop as they should, unless a service has taken over."""
+        found = self.csv_watcher.store.catalog.services.all()
+        if any(service.alive and not service.once for service in found):
             return
-        for service in self.csv_watcher.store.catalog.services.all():
+        for service in found:
             if not service.alive:
                 last = f"{service.heartbeat.astimezone():%Y-%m-%d %H:%M:%S}"
-                reason = (
-                    f"The service on {service.host} (process {service.pid}) ended without a word; last seen {last}."
-                )
-                yield {"csv_file": None, "state": "dead", "reason": reason, "command": "csv_manager csv_watch"}
+                what, once = ("check", " --once") if service.once else ("service", "")
+                reason = f"The {what} on {service.host} (process {service.pid}) ended without a word; last seen {last}."
+                yield {"csv_file": None, "state": "dead", "reason": reason, "command": f"csv_manager csv_watch{once}"}
 
     def _answer(self, states: Counter[str], problems: list[dict[str, Any]], alive: int, form: str) -> None:
         if form == "csv":
@@ -104,5 +113,5 @@ class CsvStatusPlugin(CsvCommandsPattern, CsvWatcherPattern):
         for problem in problems:
             what = short_path(problem["csv_file"]) if problem["csv_file"] else "service"
             reason = one_line(problem["reason"] or "").removeprefix(f"{problem['csv_file']}: ")
-            click.echo(f"{what} is {problem['state']}: {reason}")
+            click.echo(reason if problem["state"] == "behind" else f"{what} is {problem['state']}: {reason}")
             click.echo(f"    {problem['command']}")
