@@ -10,7 +10,10 @@ log = logging.getLogger("csv_manager.runtime")
 
 #: Seconds to wait for others who write to the store, in all.
 _SECONDS = 2
-_NOT_NOTED = "That watching ended is not noted there: csv_status says that it ended without a word, until the next service starts."
+_NOT_NOTED = (
+    "That watching ended is not noted there: csv_status says that it ended without a word, until the next service "
+    "starts."
+)
 
 
 def end_watching(end: Callable[[], object], *rest: Callable[[], object]) -> None:

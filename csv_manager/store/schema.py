@@ -145,8 +145,8 @@ outbox = Table(
     Column("positions", BigInteger, nullable=False),
 )
 
-#: How far each receiver is; a lease keeps two processes from telling it the same at once. `error` is why it could not be
-#: told, and `failed` when that was last; null once it was told.
+#: How far each receiver is; a lease keeps two processes from telling it the same at once. `error` is why it could not
+#: be told, and `failed` when that was last; null once it was told.
 receivers = Table(
     "csv_receivers",
     metadata,

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from csv_manager.core.errors import LostRaceError, StoreError, WatcherExistsError
+from csv_manager.core.errors import LostRaceError, StoreBusyError, StoreError, WatcherExistsError
 from csv_manager.core.model import ColumnChange, CsvFormat, Finding, RowChange, Signature, WatcherOptions
 from csv_manager.store import schema
 from csv_manager.store.catalog import Catalog
@@ -242,7 +242,7 @@ def test_a_thread_does_not_wait_for_ever_for_one_that_writes(path: Path, monkeyp
     with contextlib.closing(Catalog(f"sqlite:///{path}")) as catalog, concurrent.futures.ThreadPoolExecutor(1) as pool:
         with writing(catalog.engine):
             waiting = pool.submit(catalog.services.beat, "one")
-            with pytest.raises(StoreError, match="another process is writing to it and did not finish in time"):
+            with pytest.raises(StoreBusyError, match="another process is writing to it and did not finish in time"):
                 waiting.result()
         catalog.services.beat("one")
         assert catalog.services.alive() == 1
@@ -256,8 +256,10 @@ def test_who_is_in_a_hurry_waits_for_another_process_once_and_not_again_and_agai
         other.execute("BEGIN IMMEDIATE")
         with hurrying(0.05):
             for name in ("one", "two"):
-                with pytest.raises(StoreError, match="another process is writing to it"):
+                with pytest.raises(StoreBusyError, match="another process is writing to it"):
                     catalog.services.beat(name)
+            with pytest.raises(StoreBusyError):
+                catalog.check_free()
         other.execute("ROLLBACK")
         with hurrying(0):
             catalog.services.beat("one")

@@ -35,7 +35,8 @@ class CsvStatusPlugin(CsvCommandsPattern, CsvWatcherPattern):
             "csv_status",
             "Say whether all is well: how many files are in which state, and each problem with the command that "
             "mends it.\n\nThe exit code is 1 if there is a problem: a file that is missing, unreadable, held or "
-            "failing, a receiver that failed, or a service that ended without a word.\n\n\b\nExample:\n  csv_manager csv_status --format json",
+            "failing, a receiver that failed, or a service that ended without a word.\n\n\b\nExample:\n"
+            "  csv_manager csv_status --format json",
             self.csv_status,
             params=[format_option()],
         )
