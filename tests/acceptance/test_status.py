@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -127,6 +128,23 @@ def test_what_cannot_be_read_is_named(cli: "Cli") -> None:
     path.chmod(0)
     with cli.within_rights():
         assert drifts(cli, code=1) == {"a.csv": "unreadable"}
+
+
+def test_a_folder_in_whose_place_a_file_is_is_missing_wherever_it_is_told(cli: "Cli") -> None:
+    cli.write("in/a.csv", ONE)
+    cli("csv_watcher_add", "in")
+    shutil.rmtree(cli.folder / "in")
+    cli.write("in", ONE)
+    assert drifts(cli, code=1) == {"in/a.csv": "missing"}
+    said = cli.notes("csv_watch", "--once")
+    assert "in is missing (no such folder;" in said
+    assert "in/a.csv is missing (no such file;" in said
+    assert status(cli, code=1)["states"] == {"missing": 1}
+    assert drifts(cli, code=1) == {"in/a.csv": "missing"}
+    (cli.folder / "in").unlink()
+    cli.write("in/a.csv", ONE)
+    cli("csv_watch", "--once")
+    assert drifts(cli) == {}
 
 
 def test_what_a_running_service_is_about_to_record_is_no_drift(cli: "Cli", service: "Start") -> None:
