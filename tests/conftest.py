@@ -289,10 +289,16 @@ def shared_cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
 
 @pytest.fixture
 def service(cli: Cli) -> Iterator[Callable[..., Service]]:
-    """`service(*arguments)` starts csv_watch, once it watches; used by `with` or not, it is gone after the test."""
+    """`service(*arguments)` starts csv_watch, and waits until it watches; it is gone after the test, `with` or not."""
     with contextlib.ExitStack() as stack:
 
-        def start(*arguments: object, before: Sequence[object] = (), stdout: int = subprocess.PIPE) -> Service:
-            return stack.enter_context(Service(cli, *before, "csv_watch", *arguments, stdout=stdout))
+        def start(
+            *arguments: object, before: Sequence[object] = (), stdout: int = subprocess.PIPE, wait: bool = True
+        ) -> Service:
+            made = Service(cli, *before, "csv_watch", *arguments, stdout=stdout)
+            if not wait:
+                stack.callback(made.kill)
+                return made
+            return stack.enter_context(made)
 
         yield start

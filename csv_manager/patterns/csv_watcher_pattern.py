@@ -98,6 +98,13 @@ class CsvWatcherPlugin:
         """Open the store now, which makes or upgrades its tables."""
         _ = self._app.store
 
+    def check_free(self, seconds: float) -> None:
+        """Open the store, and raise `StoreBusyError` if another process writes to it for longer than so."""
+        from csv_manager.store.patience import hurrying
+
+        with hurrying(seconds):
+            self._app.store.catalog.check_free()
+
     def check(self, csv_file: str, options: WatcherOptions) -> None:
         """Raise what makes a file's content unusable for a watcher; store nothing."""
         self._app.runtime.wait_settled(csv_file, options)

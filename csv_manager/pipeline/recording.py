@@ -201,7 +201,7 @@ class Recorder:
         try:
             stat_regular(source)
             return self._checked(path, options, lambda: open(source, "rb"), head)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise PathNotFoundError(f"{path}: no such file.") from None
         except OSError as error:
             raise UnreadableError(f"{path}: {os_reason(error)}.") from error

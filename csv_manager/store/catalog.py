@@ -1,6 +1,6 @@
 """The store's front door: one engine, one schema, and a part for each noun."""
 
-from csv_manager.store.engine import make_engine, name_of
+from csv_manager.store.engine import make_engine, name_of, writing
 from csv_manager.store.folders import Folders
 from csv_manager.store.history import History
 from csv_manager.store.outbox import Outbox
@@ -34,6 +34,11 @@ class Catalog:
     def name(self) -> str:
         """Where the store is, for people."""
         return name_of(self.engine.url)
+
+    def check_free(self) -> None:
+        """Raise `StoreBusyError` if another process keeps writing, `StoreError` if nobody may write."""
+        with writing(self.engine):
+            pass
 
     def close(self) -> None:
         """Let go of every connection."""

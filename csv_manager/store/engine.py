@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
-from csv_manager.core.errors import ConfigurationError, StoreError
+from csv_manager.core.errors import ConfigurationError, StoreBusyError, StoreError
 from csv_manager.core.files import make_private
 from csv_manager.store.patience import patience
 
@@ -108,7 +108,9 @@ def _set_up_sqlite(engine: Engine, database: str | None, *, snapshots: bool) -> 
             connection.isolation_level = None
         cursor = connection.cursor()
         if database is not None:
+            _wait_at_most(cursor, patience(_BUSY_SECONDS))
             _write_ahead(cursor)
+            _wait_at_most(cursor, _BUSY_SECONDS)
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.close()
@@ -119,16 +121,20 @@ def _set_up_sqlite(engine: Engine, database: str | None, *, snapshots: bool) -> 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         if connection.get_execution_options().get(_WRITES):
-            wait = int(patience(_BUSY_SECONDS) * 1000)
-            connection.connection.cursor().execute(f"PRAGMA busy_timeout = {wait}")
+            _wait_at_most(connection.connection.cursor(), patience(_BUSY_SECONDS))
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:  # which does nothing yet, and cannot fail
             connection.connection.cursor().execute("BEGIN")
 
 
+def _wait_at_most(cursor: Any, seconds: float) -> None:
+    """Have SQLite wait for others for so long from now on, on one connection."""
+    cursor.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+
+
 def _write_ahead(cursor: sqlite3.Cursor) -> None:
     """Switch a database to its write-ahead log; where another process uses it just now, SQLite itself does not wait."""
-    deadline = time.monotonic() + _BUSY_SECONDS
+    deadline = time.monotonic() + patience(_BUSY_SECONDS)
     while cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:
             cursor.execute("PRAGMA journal_mode = WAL")
@@ -166,7 +172,7 @@ def _turn(engine: Engine, name: str) -> Iterator[None]:
         return
     # Who has it for so long waits for another process itself.
     if not lock.acquire(timeout=patience(_TURN_SECONDS)):
-        raise StoreError(f"The store {name_of(engine.url)}: {_SQLITE['SQLITE_BUSY']}.")
+        raise StoreBusyError(f"The store {name_of(engine.url)}: {_BUSY}.")
     try:
         yield
     finally:
@@ -175,11 +181,15 @@ def _turn(engine: Engine, name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def telling(engine: Engine) -> Iterator[None]:
-    """Turn errors of the database into one line that names it, without its password."""
+    """Turn errors of the database into one line that names it, without its password.
+
+    Raises `StoreBusyError` where another process is writing, and `StoreError` for anything else.
+    """
     try:
         yield
     except DBAPIError as error:
-        raise StoreError(_told(engine.url, error)) from error
+        is_busy = getattr(error.orig, "sqlite_errorname", "").startswith(_LOCKED)
+        raise (StoreBusyError if is_busy else StoreError)(_told(engine.url, error)) from error
     except SQLAlchemyError as error:
         raise StoreError(f"The store {name_of(engine.url)} failed: {error}") from error
 
@@ -191,9 +201,10 @@ def name_of(url: URL) -> str:
     return url.render_as_string(hide_password=True)
 
 
+_LOCKED = ("SQLITE_BUSY", "SQLITE_LOCKED")
+_BUSY = "another process is writing to it and did not finish in time; try again"
 _SQLITE = {
-    "SQLITE_BUSY": "another process is writing to it and did not finish in time; try again",
-    "SQLITE_LOCKED": "another process is writing to it and did not finish in time; try again",
+    **dict.fromkeys(_LOCKED, _BUSY),
     "SQLITE_READONLY": "it is read-only; check the rights of the file and its folder",
     "SQLITE_FULL": "the disk is full; free some space and try again",
     "SQLITE_IOERR": "the disk failed or is full; check it and try again",

@@ -49,13 +49,17 @@ class Reread:
 
 
 def version_values(new: NewVersion, file_id: int, number: int, now: dt.datetime, position: int) -> dict[str, Any]:
-    """The row of csv_versions."""
+    """The row of csv_versions.
+
+    The first version of a file is what it was added with, whoever recorded it: csv_watcher_add, or a service that runs.
+    """
+    cause = "add" if number == 1 and new.cause == "change" else new.cause
     return {
         "file_id": file_id,
         "number": number,
         "base": new.base,
         "created": now,
-        "cause": new.cause,
+        "cause": cause,
         "status": new.status,
         "sha256": new.sha256,
         "size": new.size,

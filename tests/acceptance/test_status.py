@@ -88,10 +88,31 @@ def test_a_service_that_ended_without_a_word_is_a_problem_until_another_watches(
         running.process.wait()
         [problem] = status(cli, code=1)["problems"]
         assert (problem["state"], problem["command"]) == ("dead", "csv_manager csv_watch")
+    cli("csv_watch", "--once")
+    assert status(cli, code=1)["problems"] == [problem]
+    assert [row["state"] for row in json.loads(cli("csv_service_status", "--format", "json", code=1))] == ["dead"]
     with service() as running:
         assert status(cli)["problems"] == []
         assert running.stop() == 0
     assert status(cli)["services"] == 0
+
+
+def test_a_check_that_ended_without_a_word_is_a_problem_until_the_next_check(cli: "Cli") -> None:
+    cli.write("a.csv", ONE)
+    cli("csv_watcher_add", "a.csv", "--settle", "60")
+    cli.write("a.csv", ONE + "2,b\n")
+    with subprocess.Popen(cli.command("csv_watch", "--once"), cwd=cli.folder, env=cli.environment) as check:
+        try:
+            while not status(cli)["services"]:
+                assert check.poll() is None
+        finally:
+            check.kill()
+    [problem] = status(cli, code=1)["problems"]
+    assert (problem["state"], problem["command"]) == ("dead", "csv_manager csv_watch --once")
+    assert problem["reason"].startswith("The check on ")
+    cli("csv_watcher_set", "a.csv", "--settle", "0.1")
+    cli("csv_watch", "--once")
+    assert status(cli)["problems"] == []
 
 
 def test_what_differs_from_what_is_recorded_is_named(cli: "Cli") -> None:
@@ -118,6 +139,23 @@ def test_what_cannot_be_read_is_named(cli: "Cli") -> None:
     path.chmod(0)
     with cli.within_rights():
         assert drifts(cli, code=1) == {"a.csv": "unreadable"}
+
+
+def test_a_folder_in_whose_place_a_file_is_is_missing_wherever_it_is_told(cli: "Cli") -> None:
+    cli.write("in/a.csv", ONE)
+    cli("csv_watcher_add", "in")
+    shutil.rmtree(cli.folder / "in")
+    cli.write("in", ONE)
+    assert drifts(cli, code=1) == {"in/a.csv": "missing"}
+    said = cli.notes("csv_watch", "--once")
+    assert "in is missing (no such folder;" in said
+    assert "in/a.csv is missing (no such file;" in said
+    assert status(cli, code=1)["states"] == {"missing": 1}
+    assert drifts(cli, code=1) == {"in/a.csv": "missing"}
+    (cli.folder / "in").unlink()
+    cli.write("in/a.csv", ONE)
+    cli("csv_watch", "--once")
+    assert drifts(cli) == {}
 
 
 def test_what_a_running_service_is_about_to_record_is_no_drift(cli: "Cli", service: "Start") -> None:
