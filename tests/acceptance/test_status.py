@@ -110,6 +110,7 @@ def test_a_check_that_ended_without_a_word_is_a_problem_until_the_next_check(cli
     [problem] = status(cli, code=1)["problems"]
     assert (problem["state"], problem["command"]) == ("dead", "csv_manager csv_watch --once")
     assert problem["reason"].startswith("The check on ")
+    assert problem["reason"] in cli("csv_status", code=1).splitlines()
     cli("csv_watcher_set", "a.csv", "--settle", "0.1")
     cli("csv_watch", "--once")
     assert status(cli)["problems"] == []

@@ -115,7 +115,7 @@ class CsvStatusPlugin(CsvCommandsPattern, CsvWatcherPattern):
         watching = f"{alive} service{'' if alive == 1 else 's'} watching" if alive else "nothing is watching now"
         click.echo(f"{counts}; {watching}.")
         for problem in problems:
-            what = short_path(problem["csv_file"]) if problem["csv_file"] else "service"
-            reason = one_line(problem["reason"] or "").removeprefix(f"{problem['csv_file']}: ")
-            click.echo(reason if problem["state"] == "behind" else f"{what} is {problem['state']}: {reason}")
+            path = problem["csv_file"]
+            reason = one_line(problem["reason"] or "").removeprefix(f"{path}: ")
+            click.echo(f"{short_path(path)} is {problem['state']}: {reason}" if path else reason)
             click.echo(f"    {problem['command']}")
