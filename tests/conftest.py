@@ -15,9 +15,10 @@ from typing import IO, Any, Self
 import pytest
 import servers
 from sqlalchemy import Connection, MetaData, create_engine, text
+from sqlalchemy.engine import make_url
 
 import csv_manager.framework  # noqa: F401 - groundwork is imported through it, whatever a test imports first
-from csv_manager.store.engine import make_engine, writing
+from csv_manager.store.engine import make_engine, name_of, writing
 
 SCRIPT = str(Path(sys.executable).parent / "csv_manager")
 #: The database that the stores of the acceptance tests are in: sqlite, postgresql or mariadb.
@@ -155,6 +156,11 @@ class Cli:
             found.reflect(connection)
             rows = {table.name: connection.execute(table.select()).all() for table in found.sorted_tables}
         return {name: sorted(map(repr, told)) for name, told in rows.items()}, archived(self.home)
+
+    @property
+    def store(self) -> str:
+        """The store's name in messages."""
+        return name_of(make_url(self._connection()))
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Ask the store."""
@@ -346,11 +352,17 @@ def shared_cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
 
 @pytest.fixture
 def service(cli: Cli) -> Iterator[Callable[..., Service]]:
-    """`service(*arguments)` starts csv_watch, once it watches; used by `with` or not, it is gone after the test."""
+    """`service(*arguments)` starts csv_watch, and waits until it watches; it is gone after the test, `with` or not."""
     with contextlib.ExitStack() as stack:
 
-        def start(*arguments: object, before: Sequence[object] = (), stdout: int = subprocess.PIPE) -> Service:
-            return stack.enter_context(Service(cli, *before, "csv_watch", *arguments, stdout=stdout))
+        def start(
+            *arguments: object, before: Sequence[object] = (), stdout: int = subprocess.PIPE, wait: bool = True
+        ) -> Service:
+            made = Service(cli, *before, "csv_watch", *arguments, stdout=stdout)
+            if not wait:
+                stack.callback(made.kill)
+                return made
+            return stack.enter_context(made)
 
         yield start
 

@@ -60,7 +60,7 @@ class Snapshot:
         """Raise `TornReadError` if the file was written to or replaced since it was opened, or what tells its end."""
         try:
             now = signature_of(self.path), Signature.of(os.fstat(self._file.fileno()))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise PathNotFoundError(f"{self.path}: no such file.") from None
         except OSError as error:
             raise _unreadable(self.path, error) from error
@@ -121,7 +121,7 @@ def open_snapshot(path: str) -> Iterator[Snapshot]:
     try:
         stat_regular(path)  # a pipe would wait to be opened
         file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed below
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise PathNotFoundError(f"{path}: no such file.") from None
     except OSError as error:
         raise _unreadable(path, error) from error

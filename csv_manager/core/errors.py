@@ -80,6 +80,10 @@ class StoreError(CsvManagerError):
     """The store could not be read or written."""
 
 
+class StoreBusyError(StoreError):
+    """Another process is writing to the store and did not finish in time; try again."""
+
+
 class ArchiveError(CsvManagerError):
     """The archive could not be read or written."""
 

@@ -65,6 +65,12 @@ def link_of(path: str) -> str | None:
     return named if named != resolved and os.path.realpath(named) == resolved else None
 
 
+def leads_elsewhere(link: str, path: str) -> str | None:
+    """Where the link leads through which a file is read, if that is another file by now; None otherwise."""
+    target = os.path.realpath(link)
+    return target if path not in (link, target) else None
+
+
 def stat_regular(path: str) -> os.stat_result:
     """The stat of a regular file. Raises OSError, for a folder, a pipe or a device too: reading it might never end."""
     found = os.stat(path)

@@ -16,6 +16,14 @@ from csv_manager.core.files import give_up_stdout
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 #: What a shell says of a tool that wrote to a reader that was gone: 128, and the number of SIGPIPE.
 _READER_GONE = 141
+#: What click says of numbers, and the same in plain words.
+_PLAIN = {
+    r" is not a valid integer(?: range)?$": " is no whole number",
+    r" is not a valid float(?: range)?$": " is no number",
+    r" is not in the range x>=([^<>]+)$": r" is less than \1",
+    r" is not in the range x<=([^<>]+)$": r" is more than \1",
+    r" is not in the range (\S+?)<=x<=(\S+)$": r" is not from \1 to \2",
+}
 
 
 class Command:
@@ -139,6 +147,8 @@ def _ended(error: BaseException, prog_name: str | None, *, traces: bool) -> int:
 def _sentence(error: click.ClickException) -> str:
     """What click says, with one mark at its end: `No such option '--ky'. Did you mean '--key'?`."""
     message = clause(error.format_message())
+    for jargon, words in _PLAIN.items():
+        message = re.sub(jargon, words, message)
     found = re.fullmatch(r"(.*)\. \((.*\?)\)", message)
     message = f"{found[1]}. {found[2]}" if found else message
     return message if message.endswith("?") else f"{message}."

@@ -8,7 +8,7 @@ from typing import Any
 from groundwork.util import gw_get
 
 from csv_manager.core.binds import DEFAULT
-from csv_manager.core.errors import OptionError, PluginError, TornReadError, WatcherExistsError
+from csv_manager.core.errors import OptionError, PathNotFoundError, PluginError, TornReadError, WatcherExistsError
 from csv_manager.core.feeds import Feed, any_wants
 from csv_manager.core.model import Origin, WatcherOptions
 from csv_manager.core.paths import identity, link_of, select
@@ -38,6 +38,21 @@ def translated(function: Callable[..., object], what: str) -> Callable[..., obje
                 raise PluginError(f"{what} called sys.exit({stop.code!r}).") from stop
 
     return call
+
+
+def _watched_of(paths: Sequence[str], known: KnownPaths, watched: Sequence[str]) -> list[str]:
+    """The watched files that paths stand for. Raises `PathNotFoundError`, also for one that only has a history."""
+    selected = []
+    for path in paths:
+        try:
+            selected += select(known.named([path]), watched)
+        except PathNotFoundError:
+            known.select([path])
+            raise PathNotFoundError(
+                f"{path} is not watched, so nothing is expected of it; csv_history_list shows what is recorded, and "
+                "csv_watcher_add watches it."
+            ) from None
+    return selected
 
 
 class CsvWatcher:
@@ -282,11 +297,12 @@ class CsvWatcherApplication:
 
         found = {item.path: item for item in items(self.store)}
         if paths:
-            feeds = self._feed_paths(paths)
+            known = KnownPaths(self.store)
+            feeds = self._feed_paths(paths, known)
             wanted = {path for path, item in found.items() if any(item.is_of(feed) for feed in feeds.values())}
             named = [path for path in paths if path not in feeds]
             read_at = {item.source: path for path, item in found.items()}
-            selected = select(KnownPaths(self.store).named(named), [*found, *read_at]) if named else []
+            selected = _watched_of(named, known, [*found, *read_at])
             wanted |= {path if path in found else read_at[path] for path in selected}
             found = {path: item for path, item in found.items() if path in wanted}
         late = []
@@ -299,14 +315,15 @@ class CsvWatcherApplication:
         for item in late:
             yield drifted.get(item.path)
 
-    def _feed_paths(self, paths: Sequence[str]) -> dict[str, Feed]:
+    def _feed_paths(self, paths: Sequence[str], known: KnownPaths) -> dict[str, Feed]:
         """The feeds of the watchers that some of these paths name."""
         stored = [watcher for watcher in self.store.catalog.watchers.all() if watcher.options.feed is not None]
         found = {}
         for path in paths:
             for watcher in stored:
-                told = {path, os.path.abspath(path), identity(path)}
-                if told & {watcher.options.name, watcher.options.link, watcher.csv_file}:
+                told = {os.path.abspath(path), identity(path)}
+                is_name = path == watcher.options.name and not known.has(path)
+                if is_name or told & {watcher.options.link, watcher.csv_file}:
                     found[path] = Feed.of(watcher.csv_file, watcher.options)
         return found
 

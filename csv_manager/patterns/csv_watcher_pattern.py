@@ -98,6 +98,13 @@ class CsvWatcherPlugin:
         """Open the store now, which makes or upgrades its tables."""
         _ = self._app.store
 
+    def check_free(self, seconds: float) -> None:
+        """Open the store, and raise `StoreBusyError` if another process writes to it for longer than so."""
+        from csv_manager.store.patience import hurrying
+
+        with hurrying(seconds):
+            self._app.store.catalog.check_free()
+
     def check(self, csv_file: str, options: WatcherOptions) -> None:
         """Raise what makes a file's content unusable for a watcher; store nothing."""
         self._app.runtime.wait_settled(csv_file, options)
@@ -213,12 +220,21 @@ class CsvWatcherPlugin:
         """The configuration by which a file would be processed now: its `hash` and its `content`."""
         return self._app.store.runs.configuration(self.options_of(csv_file))
 
-    def restore(self, csv_file: str, version: Any, done: Callable[[int], None] = lambda _: None) -> Any:
+    def restore(
+        self,
+        csv_file: str,
+        version: Any,
+        done: Callable[[int], None] = lambda _: None,
+        *,
+        through_link: bool = False,
+    ) -> Any:
         """Put a version back in place; returns what that was recorded as, with no number if the file held it already.
 
-        `done` is told how many more bytes were written, again and again.
+        `done` is told how many more bytes were written, again and again. Of a file that is read through a link, which
+        leads to another file by now, that one is replaced only `through_link`.
         """
-        return self._app.runtime.restore(csv_file, self.options_of(csv_file), version, done)
+        options = self.options_of(csv_file)
+        return self._app.runtime.restore(csv_file, options, version, done=done, through_link=through_link)
 
     def each_tick(self, function: Callable[[], object]) -> None:
         """Call `function()` about twice a second while files are watched; it is to return soon."""

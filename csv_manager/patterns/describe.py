@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # what compares is loaded by the commands that do
 
 _SIGNS = {"insert": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
 _LONGEST = 60
+#: Characters that a shell knows by a shorter name than their bytes, and those that end or escape its quoting.
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\", "'": "\\'"}
 _UNCHANGED = ColumnChange()
 #: The fields of a row change, in the order of a table.
 CHANGE_COLUMNS = ("csv_file", "version", "seq", "op", "key", "before", "after", "line")
@@ -42,20 +44,51 @@ def hint(comparison: "Comparison", path: str | None = None, *, is_stored: bool =
     suggested = suggest_key(comparison.old, comparison.new, comparison.change_set)
     if suggested is None:
         return None
-    options = one_line(" ".join(f"--key {shlex.quote(column)}" for column in suggested.key))
+    options = " ".join(f"--key {shell_word(column)}" for column in suggested.key)
     most = "most" if suggested.updates is None else f"{suggested.updates:,}"
     if_unique = "" if suggested.is_proven else ", if it is unique in all rows,"
     told = f"Hint: {options}{if_unique} would tell {most} of these changes as updates."
     if path is None:
         return told
-    command = f"csv_watcher_set {short_path(path)}" if is_stored else f"csv_watcher_add {short_path(path)} {options}"
+    typed = typed_path(path)
+    command = f"csv_watcher_set {typed}" if is_stored else f"csv_watcher_add {typed} {options}"
     return f"{told} {command} sets it."
 
 
 def short_path(path: str) -> str:
-    """A path as people type it, on one line: relative where it lies below the working folder."""
+    """A path as people read it, on one line: relative where it lies below the working folder."""
+    return one_line(_below_here(path))
+
+
+def typed_path(path: str) -> str:
+    """A path as it is typed in a shell, in a command to be copied: no option, whatever it begins with, and one word."""
+    told = _below_here(path)
+    return shell_word(os.path.join(os.curdir, told) if told.startswith("-") else told)
+
+
+def shell_word(text: str) -> str:
+    """A text as one word of a shell on one line; what is not printed is written as its bytes, in $'…'."""
+    if text.isprintable():
+        return shlex.quote(text)
+    return f"$'{''.join(map(_escaped, text))}'"
+
+
+def _escaped(mark: str) -> str:
+    """A character as it stands between $' and '."""
+    if mark in _ESCAPES:
+        return _ESCAPES[mark]
+    return mark if mark.isprintable() else "".join(f"\\{byte:03o}" for byte in os.fsencode(mark))
+
+
+def _below_here(path: str) -> str:
+    """A path, relative where it lies below the working folder."""
     relative = os.path.relpath(path)
-    return one_line(path if relative.startswith("..") else relative)
+    return path if relative.startswith("..") else relative
+
+
+def nothing_watched(store: Any) -> str:
+    """What to say where no file is watched: which store was asked, since it may be the wrong one."""
+    return f"No file is watched: the store {store.catalog.name} has no watcher; csv_watcher_add FILE adds one."
 
 
 def version_line(

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from csv_manager.core.errors import CsvManagerError, clause
 from csv_manager.core.hosts import host, is_process_gone
 
 if TYPE_CHECKING:  # it loads SQLAlchemy, which a command without the store does without
@@ -42,6 +43,12 @@ def _process(owner: str | None) -> str:
     return f"process {pid}{'' if where == _host() else f' on {where}'}"
 
 
+def _words(receiver: Receiver, error: Exception) -> str:
+    """What went wrong, for people who know by whom."""
+    told = clause(error) if isinstance(error, CsvManagerError) else f"{type(error).__name__}: {clause(error)}"
+    return told.removeprefix(f"Receiver {receiver.name}: ")
+
+
 def _host() -> str:
     return host()[:32].replace(":", "-")
 
@@ -53,7 +60,7 @@ class Delivery:
         self._owner = f"{_host()}:{os.getpid()}:{os.urandom(4).hex()}"
         self._receivers: dict[str, Receiver] = {}
         self._known: set[str] = set()
-        self._failures: dict[str, str] = {}
+        self._failures: dict[str, tuple[int, str]] = {}
         self._elsewhere: dict[str, str] = {}
 
     def add(self, receiver: Receiver) -> None:
@@ -97,6 +104,7 @@ class Delivery:
             log.info("Receiver %s is being told by %s.", receiver.name, _process(holder))
             return True
         self._elsewhere.pop(receiver.name, None)
+        failure = None
         try:
             while entries := outbox.since(position):
                 for entry in entries:
@@ -107,11 +115,10 @@ class Delivery:
                     position = entry.position + entry.positions - 1
                     outbox.advance(receiver.name, self._owner, position)
         except Exception as error:
-            failure = f"{position}: {error}"
-            if self._failures.get(receiver.name) != failure:
-                log.exception("Receiver %s failed; it is told again what it was told last.", receiver.name)
-            self._failures[receiver.name] = failure
-            return False
+            failure = _words(receiver, error)
+            if self._failures.get(receiver.name) != (position, failure):
+                log.exception("Receiver %s failed; it is tried again with the same version.", receiver.name)
+            self._failures[receiver.name] = position, failure
         finally:
-            outbox.release(receiver.name, self._owner)
-        return True
+            outbox.release(receiver.name, self._owner, failure)
+        return failure is None

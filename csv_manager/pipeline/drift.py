@@ -97,12 +97,14 @@ def _find_drift(store: Store, item: Item) -> Drift | None:
     number = latest.number if latest else None
 
     def drift(kind: Kind, reason: str) -> Drift:
+        if item.options.paused and kind in ("changed", "unrecorded"):
+            reason += " It is paused: csv_watcher_resume has it read again."
         return Drift(csv_file=item.path, drift=kind, version=number, reason=reason)
 
     try:
         sha256 = _sha256(item)
     except PathNotFoundError:
-        return drift("missing", "It is not there, and its versions are.") if latest else None
+        return drift("missing", "The file is missing; its versions are kept.") if latest else None
     except UnreadableError as error:
         return drift("unreadable", str(error))
     except TornReadError:

@@ -11,7 +11,8 @@ log = logging.getLogger("csv_manager.runtime")
 #: Seconds to wait for others who write to the store, in all.
 _SECONDS = 2
 _NOT_NOTED = (
-    "That watching ended is not noted there: csv_status says that it ended without a word, until the next one starts."
+    "That watching ended is not noted there: csv_status says that it ended without a word, until the next service "
+    "starts."
 )
 
 

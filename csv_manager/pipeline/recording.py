@@ -17,6 +17,7 @@ from csv_manager.core.errors import (
     DamagedError,
     LostRaceError,
     NotCsvError,
+    OptionError,
     PathNotFoundError,
     TornReadError,
     UnreadableError,
@@ -25,7 +26,7 @@ from csv_manager.core.feeds import Feed
 from csv_manager.core.files import copy, writing_to
 from csv_manager.core.keys import check_key
 from csv_manager.core.model import ColumnChange, Origin, Seen, Signature, Version, WatcherOptions
-from csv_manager.core.paths import os_reason, stat_regular
+from csv_manager.core.paths import leads_elsewhere, os_reason, stat_regular
 from csv_manager.core.plain import PlainStream
 from csv_manager.core.ranges import Window
 from csv_manager.core.reading import Table, check_names
@@ -105,13 +106,29 @@ class Recorder:
             snapshot.plain = Stoppable(snapshot.plain, path, stopping)
             return replace(self._record_settled(arrival), is_open=snapshot.is_open)
 
-    def restore(self, path: str, options: WatcherOptions, version: Version, done: Callable[[int], None]) -> Outcome:
+    def restore(
+        self,
+        path: str,
+        options: WatcherOptions,
+        version: Version,
+        done: Callable[[int], None] = lambda _: None,
+        *,
+        through_link: bool = False,
+    ) -> Outcome:
         """Put a version's bytes back in place of a file; what the file holds until then is recorded before.
 
         The file is replaced at once or not at all, and what it holds then is the next version. `done` is told how many
-        more bytes were written, again and again. Raises `TornReadError` if somebody else writes to the file meanwhile.
+        more bytes were written, again and again. Raises `TornReadError` if somebody else writes to the file meanwhile,
+        and `OptionError` if the file is read through a link that leads to another one by now, unless that is the one
+        to replace: `through_link`.
         """
         source = self._source(path)
+        elsewhere = None if through_link else leads_elsewhere(source, path)
+        if elsewhere is not None:
+            raise OptionError(
+                f"{path} is read through the link {source}, which leads to {elsewhere} now, and that is another file; "
+                "name the link to put the version there, or csv_history_export writes it to where -o says."
+            )
 
         def record_as(cause: str) -> Outcome:
             noted = self._runs.run(path, options, cause=cause)
@@ -145,7 +162,7 @@ class Recorder:
         try:
             stat_regular(source)
             return self._checked(path, options, lambda: open(source, "rb"), head)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise PathNotFoundError(f"{path}: no such file.") from None
         except OSError as error:
             raise UnreadableError(f"{path}: {os_reason(error)}.") from error

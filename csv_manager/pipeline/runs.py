@@ -22,7 +22,7 @@ from csv_manager.core.errors import (
 from csv_manager.core.model import WatcherOptions
 from csv_manager.core.runs import STAGES, TaskRecord
 from csv_manager.store.ledger import Ledger, RunNote
-from csv_manager.store.records import NewVersion
+from csv_manager.store.records import NewVersion, cause_of
 
 log = logging.getLogger("csv_manager.runs")
 
@@ -95,6 +95,7 @@ class Run:
         note = self.note
         note.state = "held" if new.status == "held" else "success"
         note.version, note.sha256 = version, new.sha256
+        note.cause = cause_of(version, new.cause)
         note.rows, note.inserted, note.updated, note.deleted = new.rows, new.inserted, new.updated, new.deleted
         changed = new.inserted + new.updated + new.deleted
         self._set("compare", rows=new.rows)

@@ -31,7 +31,7 @@ from csv_manager.watch import Processed, WatchService, wait_settled
 if TYPE_CHECKING:  # they load SQLAlchemy, which a command without the store does without
     import datetime as dt
 
-    from csv_manager.core.model import Version
+    from csv_manager.core.model import FolderCheck, Version
     from csv_manager.core.retention import Retention
     from csv_manager.pipeline.arrivals import Outcome
     from csv_manager.pipeline.store import File, Store, VersionChange
@@ -41,6 +41,8 @@ log = logging.getLogger("csv_manager.runtime")
 #: Seconds between two notes of what was checked, and the part of the time that they may take.
 _CHECKS_SECONDS = 10
 _CHECKS_SHARE = 0.003
+#: Seconds between two notes where something in a folder cannot be watched any more, or can again.
+_NEWS_SECONDS = 1
 _BEAT_SECONDS = 5
 _PRUNE_SECONDS = 3600
 
@@ -67,7 +69,9 @@ class Runtime:
         self._on_state = on_state
         self._watched = Watched(opened, defaults)
         self._last_beat = clock.now()
-        self._next_flush = 0.0
+        self._checks: dict[str, FolderCheck] = {}
+        self._has_news = False
+        self._next_flush = self._next_news = 0.0
         self._last_prune: dt.datetime | None = None
         self._id = uuid.uuid4().hex
         #: Also until it starts.
@@ -82,7 +86,7 @@ class Runtime:
         self.delivery = Delivery()
         self.ticks: list[Callable[[], object]] = []
         self.tellings: list[Callable[[], object]] = []
-        self.service = WatchService(self._process, self._states.see, self._states.see_folder)
+        self.service = WatchService(self._process, self._states.see, self._see_folder)
         self._finisher = Finisher(opened, self._watched, self._states, self.delivery, self.service)
 
     @property
@@ -136,10 +140,11 @@ class Runtime:
         files = Records(self._opened().catalog.history.files())
         for path in list(self.watched):
             self._track(path, files)
-        self._opened().catalog.services.beat(self._id)
+        self._opened().catalog.services.beat(self._id, once=once)
         self._opened().runs.ledger.finish_dead()
         self._opened().runs.ring = self._keeper.ring
-        self._stopping = False
+        self._stopping, self._has_news = False, True  # what was noted of folders may not hold any more
+        self._next_news = time.monotonic() + _NEWS_SECONDS
         self.service.start(once=once)
         self._keeper.start()
         self._teller.start()
@@ -189,11 +194,11 @@ class Runtime:
             self._tell(store, outcome)
         return outcome
 
-    def restore(self, path: str, options: WatcherOptions, version: "Version", done: Callable[[int], None]) -> "Outcome":
-        """Put a version back in place of a file and tell of it. Raises what `Recorder.restore` raises."""
+    def restore(self, path: str, options: WatcherOptions, version: "Version", **told: Any) -> "Outcome":
+        """Put a version back in place of a file and tell of it. Takes and raises what `Recorder.restore` does."""
         store = self._opened()
         self.delivery.register(store)
-        outcome = store.recorder.restore(path, options, version, done)
+        outcome = store.recorder.restore(path, options, version, **told)
         if outcome.number is not None:
             self._tell(store, outcome)
         return outcome
@@ -206,7 +211,7 @@ class Runtime:
         settle, max_wait = self._watched.times(options)
         try:
             return wait_settled(path, settle=settle, max_wait=max_wait)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise PathNotFoundError(f"{path}: no such file.") from None
         except OSError as error:
             raise UnreadableError(f"{path}: {os_reason(error)}.") from error
@@ -307,6 +312,10 @@ class Runtime:
         if version.status == "held":
             self._on_state(outcome.path, "held", version.findings[0].message)
 
+    def _see_folder(self, path: str, state: str, reason: str | None) -> None:
+        self._has_news = True
+        self._states.see_folder(path, state, reason)
+
     def _fail(self, place: str, watch_id: str, state: str, reason: str) -> None:
         log.info("%s", reason)
         self._states.see(place, watch_id, state, reason)
@@ -328,11 +337,21 @@ class Runtime:
             self.prune()
 
     def _flush(self, *, force: bool = False) -> None:
-        """Note when files were checked: seldom, a folder at a time, and of very many folders more seldom still."""
+        """Note when files were checked: seldom, a folder at a time, and of very many folders more seldom still.
+
+        Where that is news of what cannot be watched, soon.
+        """
         now = time.monotonic()
-        if force or now >= self._next_flush:
-            checks = self.service.take_checks()
-            if checks:
-                self._opened().catalog.folders.checked(checks)
+        if force or now >= (self._next_news if self._has_news else self._next_flush):
+            self._has_news = False
+            self._checks |= self.service.take_checks()  # beside what could not be noted before
+            try:
+                if self._checks:
+                    self._opened().catalog.folders.checked(self._checks)
+            except BaseException:
+                self._has_news = True
+                raise
+            self._checks = {}
             took = time.monotonic() - now
+            self._next_news = now + _NEWS_SECONDS
             self._next_flush = now + max(_CHECKS_SECONDS, took / _CHECKS_SHARE)

@@ -17,7 +17,7 @@ def find_late(path: str, feed: Feed, newest: str) -> LateError | None:
     leaves_out = f"csv_watcher_set {shlex.quote(feed.path)} --exclude {shlex.quote(name)}"
     return LateError(
         f"{path} comes after {name}, which follows it in the series; the dataset stays at that one. "
-        f"If {name} is none of the series, {leaves_out} leaves it out."
+        f"If {name} is none of the series, {leaves_out} leaves it out; so this one can be, or be taken away."
     )
 
 

@@ -127,6 +127,17 @@ class Store:
             return "ok", None
         return "held", version.findings[0].message if version.findings else None
 
+    def held_members(self, path: str) -> dict[str, str | None]:
+        """The files of a series that are held, and still there, each with why."""
+        history, record = self.catalog.history, self.catalog.history.file(path)
+        held = {place: found for place, found in self.catalog.series.taken(path).items() if found.is_held}
+        told: dict[str, str | None] = {}
+        for place, found in held.items():
+            if record is not None and os.path.lexists(place):
+                version = history.version(record.id, found.version)
+                told[place] = version.findings[0].message if version and version.findings else None
+        return told
+
     def file(self, path: str | os.PathLike[str]) -> "File":
         """The history of a file, by its path or its watcher's name. Raises `VersionNotFoundError` if it has none."""
         told = os.fspath(path)

@@ -2,7 +2,7 @@
 
 from sqlalchemy.engine import URL
 
-from csv_manager.store.engine import engine_beside, make_engine, name_of
+from csv_manager.store.engine import engine_beside, make_engine, name_of, writing
 from csv_manager.store.folders import Folders
 from csv_manager.store.history import History
 from csv_manager.store.ledger import Ledger
@@ -40,6 +40,11 @@ class Catalog:
     def name(self) -> str:
         """Where the store is, for people."""
         return name_of(self.engine.url)
+
+    def check_free(self) -> None:
+        """Raise `StoreBusyError` if another process keeps writing, `StoreError` if nobody may write."""
+        with writing(self.engine):
+            pass
 
     def close(self) -> None:
         """Let go of every connection."""

@@ -7,8 +7,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from csv_manager.core.errors import ConfigurationError, StoreError
-from csv_manager.store.sql_dialects import sql_dialect_of
+from csv_manager.core.errors import ConfigurationError, StoreBusyError, StoreError
+from csv_manager.store.sql_dialects import BUSY, sql_dialect_of
 
 
 def make_engine(url: str | URL, *, snapshots: bool = True) -> Engine:
@@ -70,12 +70,16 @@ def noting(engine: Engine) -> Iterator[Connection]:
 
 @contextlib.contextmanager
 def telling(engine: Engine) -> Iterator[None]:
-    """Turn errors of the database into one line that names it, without its password."""
+    """Turn errors of the database into one line that names it, without its password.
+
+    Raises `StoreBusyError` where another process is writing, and `StoreError` for anything else.
+    """
     try:
         yield
     except DBAPIError as error:
         reason = sql_dialect_of(engine).reason(engine.url, error)
-        raise StoreError(f"The store {name_of(engine.url)}: {reason}.") from error
+        failure = StoreBusyError if reason == BUSY else StoreError
+        raise failure(f"The store {name_of(engine.url)}: {reason}.") from error
     except SQLAlchemyError as error:
         raise StoreError(f"The store {name_of(engine.url)} failed: {error}") from error
 

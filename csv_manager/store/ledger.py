@@ -46,7 +46,7 @@ class RunNote:
 
     def told(self) -> dict[str, Any]:
         """What may change of it: columns of csv_runs."""
-        names = ("state", "sha256", "version", "rows", "inserted", "updated", "deleted", "error", "ended")
+        names = ("cause", "state", "sha256", "version", "rows", "inserted", "updated", "deleted", "error", "ended")
         return {name: getattr(self, name) for name in names}
 
 
@@ -179,7 +179,6 @@ def _note(connection: Connection, note: RunNote) -> None:
             "path": note.csv_file,
             "path_sha": path_sha(note.csv_file),
             "member": note.member,
-            "cause": note.cause,
             "configuration": note.configuration,
             "host": host(),
             "user": user(),

@@ -13,6 +13,8 @@ from csv_manager.store.schema import counters, files, outbox, receivers
 
 #: A receiver that does not come back within this time may be taken over by another process.
 LEASE = dt.timedelta(seconds=60)
+#: A failure that is older is nobody's: whoever has the receiver would have told it again, and failed again.
+_FORGOTTEN = dt.timedelta(days=7)
 _BEYOND = bindparam("the_position", type_=BigInteger) + 1
 #: The entry that the position lies in, if there is one, may be told in part: it is found by the index.
 _WITHIN = select(func.max(outbox.c.position)).where(outbox.c.position <= _BEYOND).scalar_subquery()
@@ -23,6 +25,14 @@ _SINCE = (
     .where(outbox.c.position + outbox.c.positions > _BEYOND)
     .order_by(outbox.c.position)
     .limit(bindparam("the_limit"))
+)
+#: How many versions a receiver was not told yet.
+_BEHIND = (
+    select(func.count())
+    .select_from(outbox)
+    .where(outbox.c.position + outbox.c.positions > receivers.c.position + 1, outbox.c.kind != "held")
+    .correlate(receivers)
+    .scalar_subquery()
 )
 
 
@@ -36,6 +46,16 @@ class Entry:
     path: str
     version: int
     kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A receiver that could not be told: why, when that was last, and how many versions it is behind."""
+
+    name: str
+    error: str
+    failed: dt.datetime
+    behind: int
 
 
 class Outbox:
@@ -97,22 +117,28 @@ class Outbox:
             return int(connection.execute(select(receivers.c.position).where(receivers.c.name == name)).scalar_one())
 
     def advance(self, name: str, owner: str, position: int) -> None:
-        """Move a receiver's watermark, if the lease is still ours."""
-        with writing(self._engine) as connection:
-            connection.execute(
-                update(receivers)
-                .where(receivers.c.name == name, receivers.c.lease_owner == owner)
-                .values(position=position, lease_until=clock.now() + LEASE)
-            )
+        """Move a receiver's watermark, if the lease is still ours: it was told."""
+        told = {"position": position, "lease_until": clock.now() + LEASE, "error": None, "failed": None}
+        self._set(name, owner, told)
 
-    def release(self, name: str, owner: str) -> None:
-        """Give the lease back."""
+    def release(self, name: str, owner: str, error: str | None = None) -> None:
+        """Give the lease back, if it is still ours; `error` is why the receiver could not be told everything."""
+        told = {"error": error, "failed": clock.now()} if error is not None else {}
+        self._set(name, owner, {"lease_owner": None, "lease_until": None, **told})
+
+    def failures(self) -> list[Failure]:
+        """The receivers that could not be told what they are to be told yet, in the order of their names."""
+        recent = receivers.c.failed > clock.now() - _FORGOTTEN
+        query = select(receivers.c.name, receivers.c.error, receivers.c.failed, _BEHIND.label("behind"))
+        query = query.where(receivers.c.error.is_not(None), recent).order_by(receivers.c.name)
+        with reading(self._engine) as connection:
+            found = [Failure(**row) for row in connection.execute(query).mappings()]
+        return [failure for failure in found if failure.behind]
+
+    def _set(self, name: str, owner: str, values: dict[str, Any]) -> None:
         with writing(self._engine) as connection:
-            connection.execute(
-                update(receivers)
-                .where(receivers.c.name == name, receivers.c.lease_owner == owner)
-                .values(lease_owner=None, lease_until=None)
-            )
+            mine = receivers.c.name == name, receivers.c.lease_owner == owner
+            connection.execute(update(receivers).where(*mine).values(**values))
 
 
 def _named(row: Any) -> dict[str, Any]:

@@ -48,16 +48,25 @@ class Reread:
     rows: int
 
 
+def cause_of(number: int, cause: str) -> str:
+    """What a version says that it comes from: the first one of a file is what that was added with, whoever read it."""
+    return "add" if number == 1 and cause == "change" else cause
+
+
 def version_values(
     new: NewVersion, file_id: int, number: int, now: dt.datetime, position: int, run_id: int | None
 ) -> dict[str, Any]:
-    """The row of csv_versions."""
+    """The row of csv_versions.
+
+    The first version of a file is what it was added with, whoever recorded it: csv_watcher_add, or a service that runs.
+    """
+    cause = cause_of(number, new.cause)
     return {
         "file_id": file_id,
         "number": number,
         "base": new.base,
         "created": now,
-        "cause": new.cause,
+        "cause": cause,
         "status": new.status,
         "sha256": new.sha256,
         "size": new.size,

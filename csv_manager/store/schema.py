@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 #: The newest migration; a store at another one is upgraded, or refused if this csv_manager does not know it.
-REVISION = "0003"
+REVISION = "0004"
 VERSION_TABLE = "csv_manager_schema"
 #: The most characters of `Prose`; MySQL's TEXT has 65,535 bytes.
 _MOST_WORDS = 10_000
@@ -163,7 +163,8 @@ outbox = Table(
     Column("positions", BigInteger, nullable=False),
 )
 
-#: How far each receiver is; a lease keeps two processes from telling it the same at once.
+#: How far each receiver is; a lease keeps two processes from telling it the same at once. `error` is why it could not
+#: be told, and `failed` when that was last; null once it was told.
 receivers = Table(
     "csv_receivers",
     metadata,
@@ -171,6 +172,8 @@ receivers = Table(
     Column("position", BigInteger, nullable=False),
     Column("lease_owner", String(64)),
     Column("lease_until", UtcDateTime),
+    Column("error", Prose),
+    Column("failed", UtcDateTime),
 )
 
 #: Numbers that are given out under a row lock, so that their order is the order of the commits.
@@ -181,7 +184,7 @@ counters = Table(
     Column("value", BigInteger, nullable=False),
 )
 
-#: The processes that watch; one whose heartbeat is old is dead.
+#: The processes that watch, or check `once`; one whose heartbeat is old is dead.
 services = Table(
     "csv_services",
     metadata,
@@ -192,6 +195,7 @@ services = Table(
     Column("heartbeat", UtcDateTime, nullable=False),
     Column("files", Integer),
     Column("overflows", Integer),
+    Column("once", Boolean),
 )
 
 #: When the files of a folder were last checked; `polled` is why there are no file events for it,

@@ -20,7 +20,8 @@ _FORGOTTEN = dt.timedelta(days=1)
 class ServiceRecord:
     """One process that watches, or watched and did not say that it stops; `files` are how many it watches.
 
-    `overflows` counts the times at which the operating system lost file events, each of them followed by a scan.
+    `overflows` counts the times at which the operating system lost file events, each of them followed by a scan. One
+    that checks everything `once` is no service; of one that an older csv_manager noted that is not known.
     """
 
     id: str
@@ -30,6 +31,7 @@ class ServiceRecord:
     heartbeat: dt.datetime
     files: int | None
     overflows: int | None
+    once: bool | None
 
     @property
     def alive(self) -> bool:
@@ -45,10 +47,11 @@ class Services:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def beat(self, service: str, *, files: int = 0, overflows: int = 0) -> None:
-        """Say that a service is alive; the first time, that it is there.
+    def beat(self, service: str, *, files: int = 0, overflows: int = 0, once: bool = False) -> None:
+        """Say that a service is alive; the first time, that it is there, and whether it is a check `once`.
 
-        It takes over then from those that died on this host; those that died long ago elsewhere are forgotten too.
+        It takes over then from those that died on this host, a check only from other checks; those that died long ago
+        elsewhere are forgotten too.
         """
         now = clock.now()
         told = {"heartbeat": now, "files": files, "overflows": overflows}
@@ -58,9 +61,11 @@ class Services:
                 return
             forgotten = services.c.heartbeat < now - _FORGOTTEN
             here = select(services.c.id, services.c.pid).where(services.c.host == host())
+            here = here.where(services.c.once) if once else here
             gone = [row.id for row in connection.execute(here) if is_process_gone(row.pid)]
             connection.execute(delete(services).where(or_(forgotten, services.c.id.in_(gone))))
-            connection.execute(insert(services).values(id=service, host=host(), pid=os.getpid(), started=now, **told))
+            told |= {"id": service, "host": host(), "pid": os.getpid(), "started": now, "once": once}
+            connection.execute(insert(services).values(**told))
 
     def end(self, service: str) -> None:
         """Say that a service has stopped."""

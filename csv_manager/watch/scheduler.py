@@ -316,9 +316,9 @@ class Scheduler:
             bar(watch, folder.path)
         self._cost += spent - folder.cost
         folder.cost, folder.scanned = spent, True
-        self._telling.tell(folder)
         if folder.present and (folder.files or folder.feeds):
             self._checks[folder.path] = FolderCheck(last_check=clock.now(), polled=folder.polled, reason=folder.reason)
+        self._telling.tell(folder)
         if folder.due:
             self._urgent.discard(folder)
             if folder.interval < float("inf") and not self.once:  # otherwise it is looked at when events tell

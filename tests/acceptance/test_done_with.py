@@ -179,8 +179,8 @@ def test_a_file_that_is_open_for_writing_stays_until_it_is_closed(cli: "Cli", se
 @pytest.mark.parametrize("feed", ["files", "series"])
 def test_a_file_that_cannot_be_moved_is_failing_until_it_can(cli: "Cli", service: "Start", feed: str) -> None:
     cli.write("drop/day-1.csv", DAYS[0])
-    blocker = cli.write("file", "no folder")
     cli("csv_watcher_add", "drop", "--feed", feed, "--done", "move:file/done")
+    blocker = cli.write("file", "no folder")
     done = cli.run("csv_watch", "--once")
     assert done.returncode == 1
     assert b"is failing (" in done.stderr

@@ -103,6 +103,20 @@ def test_a_folder_that_does_not_exist_yet_is_watched_once_it_is_there(cli: "Cli"
     assert cli.listed() == {"later/a.csv": ("ok", 1)}
 
 
+def test_the_first_version_of_a_file_is_what_it_was_added_with_whoever_records_it(cli: "Cli", service: "Start") -> None:
+    for number in range(9):
+        cli.write(f"in/{number}.csv", ONE)
+    with service() as running:
+        cli("csv_watcher_add", "in", "-i", "60")
+        cli.write("in/9.csv", ONE)
+        running.wait_told("9.csv  version 1")
+        cli.write("in/9.csv", TWO)
+        running.wait_told("9.csv  version 2")
+        assert running.stop() == 0
+    causes = [[version["cause"] for version in cli.versions(f"in/{number}.csv")] for number in range(10)]
+    assert causes == [["add"]] * 9 + [["add", "change"]]
+
+
 def test_an_empty_folder_waits(cli: "Cli") -> None:
     (cli.folder / "in").mkdir()
     assert "the folder holds no CSV file" in cli.refused("csv_watcher_add", "in")

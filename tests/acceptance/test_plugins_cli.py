@@ -189,6 +189,38 @@ def test_a_receiver_that_raised_is_told_the_same_again_and_in_order(cli: "Cli", 
     assert len(cli.versions("data.csv")) == 4
 
 
+def test_a_receiver_that_raised_is_a_problem_until_it_is_told(cli: "Cli", teller: "Path", service: Start) -> None:
+    assert json.loads(cli("csv_status", "--format", "json"))["problems"] == []
+    (teller / "raise_at").write_text("2")
+    cli.write("data.csv", OLD.replace("x", "X"))
+    assert "failed; it is tried again with the same version. PluginError: Receiver teller: not now." in cli.notes(
+        "csv_watch", "--once", code=1
+    )
+    words = "receiver teller is 1 version behind: not now"
+    command = "csv_manager -v csv_watch --once"
+    problem = {"csv_file": None, "state": "behind", "reason": words, "command": command}
+    assert json.loads(cli("csv_status", "--format", "json", code=1))["problems"] == [problem]
+    assert cli("csv_status", code=1) == f"1 ok; nothing is watching now.\n{words}\n    {command}\n"
+    assert cli("csv_status", "--format", "csv", code=1).splitlines()[1] == f",behind,{words},{command}"
+    running = service()
+    cli.write("data.csv", OLD)
+    running.wait_told("version 3")
+    (teller / "raise_at").write_text("3")
+    running.wait(lambda: "not now" not in cli.run("csv_status").stdout.decode() or told(teller) == [1, 2], "version 2")
+    assert "receiver teller is 1 version behind" in cli("csv_status", code=1)
+    (teller / "raise_at").unlink()
+    running.wait(lambda: cli.run("csv_status").returncode == 0, "that all is well")
+    assert told(teller) == [1, 2, 3]
+    assert running.stop() == 0
+
+
+def test_a_receiver_that_was_not_told_yet_is_no_problem(cli: "Cli", teller: "Path") -> None:
+    (teller / "teller.py").rename(teller / "teller.txt")
+    cli.write("data.csv", OLD.replace("x", "X"))
+    cli("csv_watch", "--once")
+    assert json.loads(cli("csv_status", "--format", "json"))["problems"] == []
+
+
 def test_a_receiver_that_raises_harms_no_other(cli: "Cli", teller: "Path") -> None:
     second = cli.write("../home/plugins/second.py", TELLER.replace("eller", "eller2").replace("_at", "_2_at"))
     second.write_text(second.read_text().replace("told.jsonl", "told_2.jsonl"))

@@ -1,5 +1,6 @@
 """Drop folders: a series of files as the versions of one dataset."""
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,15 @@ def test_a_file_that_comes_late_is_kept_and_held_and_the_dataset_stays_at_the_ne
     cli.write("drop/day-4.csv", "id,v\n1,z\n2,c\n")
     cli("csv_watch", "--once")
     assert dataset(cli)[-1] == ("file:day-4.csv", "ok", (1, 0, 1))
+
+    [row] = cli.json("csv_watcher_list")
+    assert (row["state"], "day-2.csv of it is held: " in row["reason"]) == ("ok", True)
+    problem = json.loads(cli("csv_status", "--format", "json", code=1))["problems"][0]
+    assert (os.path.basename(problem["csv_file"]), problem["state"]) == ("day-2.csv", "held")
+    assert "comes after day-3.csv" in problem["reason"]
+    (cli.folder / "drop" / "day-2.csv").unlink()
+    assert cli.json("csv_watcher_list")[0]["reason"] is None
+    assert json.loads(cli("csv_status", "--format", "json"))["problems"] == []
 
 
 def test_a_file_of_a_series_that_is_corrected_is_the_next_version_only_if_it_is_the_newest(cli: "Cli") -> None:

@@ -196,6 +196,41 @@ def test_what_systemctl_says_is_told_with_the_next_step(cli: "Cli", manager: Man
     assert manager.unit.exists()
 
 
+def test_what_was_written_though_systemd_serves_nobody_is_removed(cli: "Cli", manager: Manager) -> None:
+    for verb in ("daemon-reload", "disable", "show"):
+        manager.fail(verb, "Failed to connect to bus: No medium found\n")
+    assert "csv_service_remove deletes it" in cli.refused("csv_service_install")
+    assert manager.unit.exists()
+    said = cli.notes("csv_service_status", code=1)
+    assert "unknown (Failed to connect to bus" in said
+    assert said.endswith("Nothing is watching now: `csv_manager csv_watch` watches.\n")
+    told = cli("csv_service_remove")
+    assert told.startswith(f"Removed {manager.unit}: csv_watch starts no more by itself. systemd could not be asked")
+    assert not manager.unit.exists()
+    said = cli.notes("csv_service_status", code=1)
+    assert f"there is no {manager.unit}" in said
+    assert "csv_service_install" not in said.splitlines()[-1]
+
+
+def test_without_systemctl_a_unit_is_removed_all_the_same(cli: "Cli", manager: Manager) -> None:
+    cli("csv_service_install")
+    cli.environment["PATH"] = str(cli.folder)
+    assert "systemd could not be asked" in cli("csv_service_remove")
+    assert not manager.unit.exists()
+
+
+def test_what_was_installed_for_another_system_is_removed_and_told_with_it(cli: "Cli", manager: Manager) -> None:
+    cli.environment["HOME"] = str(manager.unit.parents[3])
+    agent = manager.unit.parents[3] / "Library" / "LaunchAgents" / "csv_manager.plist"
+    agent.parent.mkdir(parents=True)
+    agent.write_text("")
+    assert f"{agent}: unknown (There is no launchctl" in cli.notes("csv_service_status", "--system", "launchd", code=1)
+    assert f"Would delete {agent}\n" in cli("csv_service_remove", "--system", "launchd", "--dry-run")
+    assert f"Removed {agent}" in cli("csv_service_remove", "--system", "launchd")
+    assert not agent.exists()
+    assert manager.calls() == []
+
+
 def test_a_system_without_systemctl_is_told_before_anything_is_written(cli: "Cli", manager: Manager) -> None:
     cli.environment["PATH"] = str(cli.folder)
     assert "no systemctl on the PATH" in cli.refused("csv_service_install")

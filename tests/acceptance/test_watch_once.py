@@ -108,6 +108,35 @@ def test_a_content_that_is_no_csv_is_held_and_the_next_good_one_goes_through(cli
     assert cli.json("csv_watcher_list")[0]["state"] == "ok"
 
 
+def test_what_is_held_is_said_at_every_check_also_where_stdout_is_for_programs(cli: "Cli") -> None:
+    cli.write("data.csv", OLD)
+    cli("csv_watcher_add", "data.csv", "--key", "id")
+    cli.write("data.csv", "id,v\n1,x\n1,y\n")
+    for words in ("data.csv  version 2  held: the key is not unique", "data.csv is held (the key is not unique"):
+        done = cli.run("csv_watch", "--once", "--format", "jsonl")
+        assert (done.returncode, done.stdout) == (1, b"")
+        [line] = done.stderr.decode().splitlines()
+        assert words in line
+
+
+def test_what_is_named_and_paused_is_said_to_be(cli: "Cli") -> None:
+    for name in ("a.csv", "drop/b.csv"):
+        cli.write(name, OLD)
+    cli("csv_watcher_add", "a.csv", "drop")
+    cli("csv_watcher_pause", "a.csv", "drop")
+    for name in ("a.csv", "drop", "drop/b.csv"):
+        said = f"{name} is paused (It is not looked at until csv_watcher_resume.)\n"
+        assert cli.notes("csv_watch", "--once", name) == said
+    assert cli.notes("csv_watch", "--once") == ""
+
+
+def test_a_store_that_another_program_writes_to_for_long_ends_a_check(cli: "Cli") -> None:
+    cli.write("data.csv", OLD)
+    cli("csv_watcher_add", "data.csv")
+    with cli.alone():
+        assert "another process is writing to it" in cli.refused("csv_watch", "--once")
+
+
 def test_a_held_content_is_judged_anew_when_the_options_change(cli: "Cli") -> None:
     cli.write("data.csv", "id,v\n1,x\n")
     cli("csv_watcher_add", "data.csv", "--key", "id")

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,24 @@ if TYPE_CHECKING:
 Start = Callable[..., "Service"]
 
 OLD = "id,v\n1,x\n2,y\n"
+
+#: Runs a command in the terminal that its stdin is.
+IN_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+#: Has its process told to end as soon as the watchers are loaded.
+EARLY = """
+import os, signal
+from csv_manager.patterns import CsvWatcherPattern
+
+
+class Early(CsvWatcherPattern):
+    def activate(self):
+        self.csv_watcher.each_tick(lambda: os.kill(os.getpid(), signal.SIGTERM))
+"""
 
 
 @pytest.fixture
@@ -174,7 +193,7 @@ def test_a_restart_tells_nothing_twice_and_a_change_made_meanwhile_once(data: "C
     assert data.counts("data.csv") == [(2, 0, 0), (0, 1, 0), (1, 0, 0), (0, 1, 1)]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_service_cleanly(data: "Cli", service: Start, number: int) -> None:
     running = service()
     assert "Nothing is watching" not in data.notes("csv_watcher_list")
@@ -182,6 +201,92 @@ def test_a_signal_ends_the_service_cleanly(data: "Cli", service: Start, number: 
     assert running.said[-1] == "Stopped."
     assert not any("Traceback" in line for line in running.said)
     assert "Nothing is watching" in data.notes("csv_watcher_list")
+
+
+def test_a_service_under_nohup_outlives_its_terminal(data: "Cli", service: Start) -> None:
+    data.prefix = ["nohup"]
+    running = service()
+    data.prefix = []
+    running.process.send_signal(signal.SIGHUP)
+    data.write("data.csv", OLD + "3,z\n")
+    running.wait_told("version 2")
+    assert running.stop() == 0
+
+
+def test_a_service_whose_terminal_is_closed_ends_as_it_should(data: "Cli") -> None:
+    ours, its = os.openpty()
+    command = [sys.executable, "-c", IN_TERMINAL, *data.command("csv_watch")]
+    with subprocess.Popen(
+        command, cwd=data.folder, env=data.environment, stdin=its, stdout=its, stderr=its, start_new_session=True
+    ) as running:
+        os.close(its)
+        said = b""
+        while b"Watching 1 file." not in said:
+            said += os.read(ours, 1000)
+        os.close(ours)
+        try:
+            assert running.wait(120) == 0
+        finally:
+            running.kill()
+    assert data("csv_status") == "1 ok; nothing is watching now.\n"
+
+
+@pytest.mark.parametrize(("once", "code", "said"), [(False, 0, "Stopped."), (True, 143, "Stopped before everything")])
+def test_a_signal_that_comes_before_watching_begins_ends_it_too(data: "Cli", once: bool, code: int, said: str) -> None:
+    plugin = data.write("early.py", EARLY)
+    done = data.run("--plugin", plugin, "csv_watch", *["--once"][: int(once)])
+    assert done.returncode == code
+    assert done.stderr.decode().startswith(said)
+    assert done.stdout == b""
+    assert data("csv_status") == "1 ok; nothing is watching now.\n"
+
+
+def test_a_service_that_is_started_while_the_store_is_locked_waits_until_it_can(data: "Cli", service: Start) -> None:
+    with data.alone():
+        starting = service(wait=False)
+        line = starting.wait_said("another process is writing to it")
+        assert line.endswith("It is tried again until it can be done. Ctrl-C stops.")
+        starting.wait(lambda: not data.run("csv_status").returncode, "that the store can be read")
+        assert starting.said == [line]
+    starting.wait_said("Watching 1 file.")
+    data.write("data.csv", OLD + "3,z\n")
+    starting.wait_told("version 2")
+    assert starting.stop() == 0
+    assert starting.said == [line, "Watching 1 file. Ctrl-C stops.", "Stopped."]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_service_that_waits_for_the_store(data: "Cli", service: Start, number: int) -> None:
+    with data.alone():
+        starting = service(wait=False)
+        starting.wait_said("another process is writing to it")
+        assert starting.stop(number) == 0
+    assert starting.said[1:] == ["Stopped."]
+    assert data.json("csv_status")["problems"] == []
+
+
+@pytest.mark.sqlite
+def test_a_service_does_not_wait_for_a_store_that_cannot_be_used(data: "Cli") -> None:
+    (data.home / "watcher_db.db").write_bytes(b"this is no database" * 99)
+    assert "it is no SQLite database" in data.refused("csv_watch")
+
+
+def test_what_is_held_is_said_on_stderr_where_stdout_is_for_programs(data: "Cli", service: Start) -> None:
+    running = service("--format", "jsonl")
+    data.write("data.csv", "id,v\n1,x\n1,y\n")
+    line = running.wait_said("version 2")
+    assert "data.csv  version 2  held: the key is not unique" in line
+    assert running.stop() == 0
+    assert running.said == ["Watching 1 file. Ctrl-C stops.", line, "Stopped."]
+    for arguments in ((), ("--format", "jsonl")):
+        again = service(*arguments)
+        again.wait_said("data.csv is held (the key is not unique")
+        data.write("new.csv", OLD)
+        data("csv_watcher_add", "new.csv")
+        again.wait(lambda again=again: bool(again.told), "that a file is told")  # type: ignore[misc]
+        assert again.stop() == 0
+        assert len([line for line in again.said if "held" in line]) == 1
+        data("csv_watcher_delete", "new.csv", "--purge", "--yes")
 
 
 def test_the_service_ends_while_another_program_writes_to_the_store_and_says_what_is_not_noted(
@@ -195,8 +300,10 @@ def test_the_service_ends_while_another_program_writes_to_the_store_and_says_wha
     [line] = [line for line in running.said if "another process is writing to it" in line and "tried again" not in line]
     assert "That watching ended is not noted there" in line
     assert running.said[-1] == "Stopped."
-    assert "ended without a word" in data("csv_status", code=1)
-    data("csv_watch", "--once")
+    for _ in range(2):  # a check is no service, and does not take over
+        assert "ended without a word" in data("csv_status", code=1)
+        data("csv_watch", "--once")
+    assert service().stop() == 0
     assert "ended without a word" not in data("csv_status", code=1)
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from csv_manager.core.errors import LostRaceError, StoreError, WatcherExistsError
-from csv_manager.core.model import ColumnChange, CsvFormat, RowChange, Signature, WatcherOptions
+from csv_manager.core.errors import LostRaceError, StoreBusyError, StoreError, WatcherExistsError
+from csv_manager.core.model import ColumnChange, CsvFormat, Finding, RowChange, Signature, WatcherOptions
 from csv_manager.store import schema
 from csv_manager.store.catalog import Catalog
 from csv_manager.store.engine import make_engine, reading, writing
@@ -25,6 +25,7 @@ from csv_manager.store.history import NewVersion
 from csv_manager.store.patience import hurrying
 
 SIGNATURE = Signature(1, 2, 3, 4, 5)
+FINDING = Finding(code="key", message="the key is not unique", line=2, column=None)
 
 
 @pytest.fixture
@@ -152,6 +153,7 @@ def test_a_store_of_the_first_schema_is_upgraded_with_its_rows(path: Path, monke
         assert (watcher.path, file.path, file.link, file.feed_id) == ("/a.csv", "/a.csv", None, None)
         assert [told.cause for told in catalog.history.versions(file)] == ["add"]
         assert [service.files for service in catalog.services.all()] == [None]
+        assert catalog.outbox.failures() == []
 
 
 def test_a_file_that_is_no_database_is_told(path: Path) -> None:
@@ -240,7 +242,7 @@ def test_a_thread_does_not_wait_for_ever_for_one_that_writes(path: Path, monkeyp
     with contextlib.closing(Catalog(f"sqlite:///{path}")) as catalog, concurrent.futures.ThreadPoolExecutor(1) as pool:
         with writing(catalog.engine):
             waiting = pool.submit(catalog.services.beat, "one")
-            with pytest.raises(StoreError, match="another process is writing to it and did not finish in time"):
+            with pytest.raises(StoreBusyError, match="another process is writing to it and did not finish in time"):
                 waiting.result()
         catalog.services.beat("one")
         assert catalog.services.alive() == 1
@@ -254,8 +256,10 @@ def test_who_is_in_a_hurry_waits_for_another_process_once_and_not_again_and_agai
         other.execute("BEGIN IMMEDIATE")
         with hurrying(0.05):
             for name in ("one", "two"):
-                with pytest.raises(StoreError, match="another process is writing to it"):
+                with pytest.raises(StoreBusyError, match="another process is writing to it"):
                     catalog.services.beat(name)
+            with pytest.raises(StoreBusyError):
+                catalog.check_free()
         other.execute("ROLLBACK")
         with hurrying(0):
             catalog.services.beat("one")
@@ -290,6 +294,38 @@ def test_a_new_receiver_starts_at_the_end_and_an_old_one_where_it_was(catalog: C
     assert (catalog.outbox.claim("new", "me"), catalog.outbox.claim("all", "me")) == (4, 0)
     catalog.outbox.register("new", replay=True)
     assert catalog.outbox.claim("new", "me") == 4
+
+
+def test_why_a_receiver_could_not_be_told_stands_there_until_it_is(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = catalog.outbox
+    for name in ("alert", "other"):
+        outbox.register(name, replay=True)
+        outbox.claim(name, "me")
+    for number in range(3):
+        told = version(f"{number:064}", inserted=4, status="ok" if number != 1 else "held", findings=[FINDING])
+        catalog.history.commit("/a.csv", told, expected=number, signature=SIGNATURE)
+    outbox.release("alert", "somebody else", "it was not theirs to tell")
+    assert outbox.failures() == []
+    outbox.release("alert", "me", "RuntimeError: boom")
+    [failure] = outbox.failures()
+    assert (failure.name, failure.error, failure.behind) == ("alert", "RuntimeError: boom", 2)
+    with monkeypatch.context() as patch:
+        patch.setattr("csv_manager.store.outbox._FORGOTTEN", dt.timedelta())
+        assert outbox.failures() == []
+    outbox.claim("alert", "me")
+    outbox.release("alert", "me")  # it was interrupted
+    assert outbox.failures() == [failure]
+    outbox.claim("alert", "me")
+    outbox.advance("alert", "me", 2)  # in the middle of a version, which it is to be told again
+    assert outbox.failures() == []
+    outbox.release("alert", "me", "RuntimeError: again")
+    assert [(failure.error, failure.behind) for failure in outbox.failures()] == [("RuntimeError: again", 2)]
+    outbox.claim("alert", "me")
+    outbox.release("alert", "me", "KeyError: 'id'")
+    catalog.history.purge(catalog.history.files()["/a.csv"])
+    assert outbox.failures() == []  # there is nothing to tell any more
 
 
 def test_purge_forgets_all_of_a_file_and_leaves_the_contents_of_others(catalog: Catalog) -> None:

@@ -257,7 +257,7 @@ def test_its_commands_end_and_keep_what_they_stored(tutorial: Tutorial, data: Pa
     [
         (["csv_watcher_add", "-h"], 0, "-i, --interval INTEGER"),
         (["csv_watcher_add"], 2, "Missing argument 'CSV_FILE'"),
-        (["csv_watcher_add", "x.csv", "-i", "soon"], 2, "'soon' is not a valid integer"),
+        (["csv_watcher_add", "x.csv", "-i", "soon"], 2, "'soon' is no whole number"),
         (["csv_watcher_ad"], 2, "No such command 'csv_watcher_ad'"),
     ],
 )

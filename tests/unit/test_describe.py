@@ -1,6 +1,8 @@
 """Row changes in words, for people: aligned where that fits, and never more than one line each."""
 
 import io
+import os
+import shlex
 from collections.abc import Mapping
 
 import click
@@ -10,7 +12,7 @@ from csv_manager.core.comparing import Comparison
 from csv_manager.core.diff import diff
 from csv_manager.core.model import Cells, CsvFormat, RowChange
 from csv_manager.core.reading import Table
-from csv_manager.patterns.describe import hint, row_lines, summary_line
+from csv_manager.patterns.describe import hint, row_lines, short_path, summary_line, typed_path
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +74,35 @@ def test_what_is_wider_than_a_line_is_not_aligned() -> None:
 def test_wide_characters_take_two_columns_and_combining_ones_none() -> None:
     lines = list(row_lines([inserted(a="表", b="1"), inserted(a="abc", b="1"), inserted(a="e\u0301", b="1")]))
     assert lines == ["  + a=表   b=1", "  + a=abc  b=1", "  + a=e\u0301    b=1"]
+
+
+@pytest.mark.parametrize(
+    ("path", "typed"),
+    [
+        ("a.csv", "a.csv"),
+        ("in/a.csv", "in/a.csv"),
+        ("/elsewhere/a.csv", "/elsewhere/a.csv"),
+        ("-d.csv", "./-d.csv"),
+        ("-d e.csv", "'./-d e.csv'"),
+        ("two words.csv", "'two words.csv'"),
+        ("it's.csv", "'it'\"'\"'s.csv'"),
+        ("in/*.csv", "'in/*.csv'"),
+        ("ü.csv", "'ü.csv'"),
+        ("new\nline.csv", r"$'new\nline.csv'"),
+        ("-\t'\\.csv", r"$'./-\t\'\\.csv'"),
+        ("\x1b[1m\x7f9.csv", r"$'\033[1m\1779.csv'"),
+        ("zero\u200bwidth", r"$'zero\342\200\213width'"),
+    ],
+)
+def test_a_path_is_typed_so_that_a_shell_and_click_take_it(path: str, typed: str) -> None:
+    assert typed_path(os.path.abspath(path)) == typed
+    assert typed.isprintable()
+    if "$'" not in typed:
+        assert shlex.split(typed) == [f"./{path}" if path.startswith("-") else path]
+
+
+def test_a_path_to_be_read_is_not_quoted() -> None:
+    assert short_path(os.path.abspath("-two\nwords.csv")) == r"-two\nwords.csv"
 
 
 def test_no_line_ends_with_blanks() -> None:

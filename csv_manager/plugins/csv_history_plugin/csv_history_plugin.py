@@ -134,7 +134,8 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
             return
         was_there = os.path.exists(file.path)
         with self.progress(f"Putting back {os.path.basename(file.path)}", found.size) as done:
-            outcome = self.csv_watcher.restore(file.path, found, done)
+            is_link = os.path.abspath(csv_file) == file.record.source
+            outcome = self.csv_watcher.restore(file.path, found, done, through_link=is_link)
         held = "; it is held" if outcome.status == "held" else ""
         if outcome.number:
             click.echo(f"Put back version {found.number} of {name}; it is version {outcome.number} now{held}.")

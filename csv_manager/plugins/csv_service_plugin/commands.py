@@ -22,11 +22,7 @@ def register(plugin: Any) -> None:
         plugin.csv_service_install,
         params=[
             option("--dry-run", is_flag=True, help="Print the unit and what would be run, and change nothing."),
-            option(
-                "--system",
-                type=click.Choice(_SYSTEMS),
-                help="What is to start it.  [default: what this system has]",
-            ),
+            _system_option(),
         ],
     )
     plugin.commands.register(
@@ -37,6 +33,7 @@ def register(plugin: Any) -> None:
         plugin.csv_service_remove,
         params=[
             option("--dry-run", is_flag=True, help="Print what would be done, and change nothing."),
+            _system_option(),
             option("--yes", is_flag=True, help="Changes nothing: nothing is asked."),
         ],
     )
@@ -47,5 +44,14 @@ def register(plugin: Any) -> None:
         "system did. Exit code 1 if nothing watches now.\n\n\b\n"
         "Example:\n  csv_manager csv_service_status",
         plugin.csv_service_status,
-        params=[format_option()],
+        params=[_system_option(), format_option()],
+    )
+
+
+def _system_option() -> click.Option:
+    """--system, the same for all: what was installed with it is removed with it."""
+    return option(
+        "--system",
+        type=click.Choice(_SYSTEMS),
+        help="What starts it.  [default: what this system has]",
     )

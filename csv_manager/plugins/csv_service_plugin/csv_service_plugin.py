@@ -53,12 +53,12 @@ class CsvServicePlugin(CsvCommandsPattern, CsvWatcherPattern):
         for note in service.notes():
             self.say(note)
 
-    def csv_service_remove(self, dry_run: bool = False, yes: bool = False) -> None:
+    def csv_service_remove(self, dry_run: bool = False, system: str | None = None, yes: bool = False) -> None:
         """Stop what the unit runs, and delete the unit; it is easily made again, so nobody is asked."""
         del yes
-        from csv_manager.plugins.csv_service_plugin.tools import check_tool, run_all
+        from csv_manager.plugins.csv_service_plugin.tools import NotServedError, check_tool, run_all
 
-        service = self._system()
+        service = self._system(system)
         path = str(service.path)
         if not os.path.lexists(path):
             raise OptionError(f"No unit is installed: there is no {path}. csv_service_install makes one.")
@@ -67,18 +67,25 @@ class CsvServicePlugin(CsvCommandsPattern, CsvWatcherPattern):
             click.echo(f"Would delete {path}")
             _show(service.deleted())
             return
-        check_tool(service)
-        run_all(service, service.stopping(), f"{path} stays; once that is mended, remove it again, or delete the file.")
         try:
-            os.unlink(path)
-        except OSError as error:
-            raise OptionError(f"{path} cannot be deleted: {os_reason(error)}.") from error
+            check_tool(service)
+            run_all(
+                service, service.stopping(), f"{path} stays; once that is mended, remove it again, or delete the file."
+            )
+        except NotServedError:  # what was written without it is deleted without it
+            _delete(path)
+            click.echo(
+                f"Removed {path}: csv_watch starts no more by itself. {service.name} could not be asked here, so "
+                "nothing was stopped; csv_service_status tells what watches."
+            )
+            return
+        _delete(path)
         run_all(service, service.deleted(), f"{path} is deleted, and nothing runs it any more.")
         click.echo(f"Removed {path}: csv_watch was stopped, and starts no more by itself.")
 
-    def csv_service_status(self, form: str = "table") -> int:
+    def csv_service_status(self, system: str | None = None, form: str = "table") -> int:
         """Write a row for each process that watches or died; 1 if none watches."""
-        unit, pid, start = self._say_unit()
+        unit, pid, start = self._say_unit(system)
         found = self.csv_watcher.store.catalog.services.all()
         rows = [
             {
@@ -96,25 +103,29 @@ class CsvServicePlugin(CsvCommandsPattern, CsvWatcherPattern):
         self.answer(rows, _COLUMNS, form, spare=_SPARE)
         if any(row["state"] == "alive" for row in rows):
             return 0
-        self.say(f"Nothing is watching now: `{start}` starts it for good, `csv_manager csv_watch` until you stop it.")
+        for_good = f"`{start}` starts it for good, `csv_manager csv_watch` until you stop it."
+        self.say(f"Nothing is watching now: {for_good if start else '`csv_manager csv_watch` watches.'}")
         return 1
 
-    def _say_unit(self) -> tuple[str | None, int | None, str]:
-        """Say what the system says of the unit; the unit's name, its process, and the command that starts it."""
+    def _say_unit(self, name: str | None) -> tuple[str | None, int | None, str]:
+        """Say what the system says of the unit; the unit's name, its process, and the command that starts it.
+
+        The command is empty where no service can be started.
+        """
         from csv_manager.plugins.csv_service_plugin.tools import ask, command_line
 
-        install = "csv_manager csv_service_install"
         try:
-            service = self._system()
+            service = self._system(name)
         except OptionError as error:
             self.say(str(error))
-            return None, None, install
+            return None, None, ""
+        condition, reason = ask(service)
         if not service.path.exists():
             self.say(f"No unit is installed: there is no {service.path}.")
-            return None, None, install
-        condition, reason = ask(service)
+            return None, None, "csv_manager csv_service_install" if condition.is_served else ""
         self.say(f"{service.path}: {condition.state}{f' ({reason})' if reason else ''}.")
-        return service.unit, condition.pid, command_line(service.starting())
+        start = command_line(service.starting()) if condition.is_served else ""
+        return service.unit, condition.pid, start
 
     def _system(self, name: str | None = None) -> "System":
         """The service manager of this system, or the one named."""
@@ -122,6 +133,13 @@ class CsvServicePlugin(CsvCommandsPattern, CsvWatcherPattern):
         from csv_manager.plugins.csv_service_plugin.systems import find_system
 
         return find_system(home_of(self.csv_watcher.settings()), name)
+
+
+def _delete(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError as error:
+        raise OptionError(f"{path} cannot be deleted: {os_reason(error)}.") from error
 
 
 def _options() -> dict[str, Any]:

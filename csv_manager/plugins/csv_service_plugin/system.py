@@ -42,6 +42,8 @@ class Condition:
 
     state: str
     pid: int | None = None
+    #: Whether it can be asked here at all, and so start anything.
+    is_served: bool = True
 
 
 class System(ABC):
@@ -100,7 +102,7 @@ class System(ABC):
         """What is to be known once the unit is installed."""
 
     def advice(self, said: str) -> str:
-        """The step that mends what the tool said; empty if nobody knows."""
+        """The step that mends what the tool said where it serves nobody; empty of anything else that it may say."""
         del said
         return ""
 

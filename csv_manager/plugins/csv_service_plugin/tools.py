@@ -19,10 +19,14 @@ class ServiceManagerError(CsvManagerError):
     """The service manager of this system could not do it."""
 
 
+class NotServedError(ServiceManagerError):
+    """The service manager of this system cannot be asked here, so it can start nothing either."""
+
+
 def check_tool(system: System) -> None:
-    """Raise `ServiceManagerError` if the tool is not there."""
+    """Raise `NotServedError` if the tool is not there."""
     if shutil.which(system.tool) is None:
-        raise ServiceManagerError(
+        raise NotServedError(
             f"There is no {system.tool} on the PATH, so {system.name} cannot be told; "
             "start `csv_manager csv_watch` in another way."
         )
@@ -33,9 +37,10 @@ def run_all(system: System, calls: Iterable[Call], otherwise: str) -> None:
     for call in calls:
         ran = _run(call)
         if ran.code and (call.excused is None or not re.search(call.excused, ran.said)):
-            said = one_line(clause(ran.said))[:_LONGEST]
-            steps = " ".join(filter(None, (system.advice(ran.said), otherwise)))
-            raise ServiceManagerError(f"`{command_line(call)}` failed: {said}. {steps}")
+            advice = system.advice(ran.said)
+            steps = " ".join(filter(None, (advice, otherwise)))
+            kind = NotServedError if advice else ServiceManagerError
+            raise kind(f"`{command_line(call)}` failed: {_clause(ran)}. {steps}")
 
 
 def ask(system: System) -> tuple[Condition, str]:
@@ -44,14 +49,22 @@ def ask(system: System) -> tuple[Condition, str]:
         check_tool(system)
         ran = _run(system.asking())
     except ServiceManagerError as error:
-        return Condition(state="unknown"), clause(error)
+        return Condition(state="unknown", is_served=False), clause(error)
     condition = system.condition(ran)
-    return condition, one_line(clause(ran.said))[:_LONGEST] if condition.state == "unknown" else ""
+    if condition.state != "unknown":
+        return condition, ""
+    is_served = not (ran.code and system.advice(ran.said))
+    return Condition(state="unknown", is_served=is_served), _clause(ran)
 
 
 def command_line(call: Call) -> str:
     """A call as it is typed."""
     return shlex.join(call.words)
+
+
+def _clause(ran: Ran) -> str:
+    """What a tool said, on one line of some length."""
+    return one_line(clause(ran.said))[:_LONGEST]
 
 
 def _run(call: Call) -> Ran:

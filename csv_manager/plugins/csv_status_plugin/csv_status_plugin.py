@@ -1,28 +1,22 @@
 """How everything that is watched is: csv_status counts, csv_watcher_verify accounts."""
 
-import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import click
 
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each, format_option, path_argument
-from csv_manager.patterns.describe import short_path
+from csv_manager.patterns.describe import nothing_watched, short_path, typed_path
 from csv_manager.patterns.output import one_line, to_json
-from csv_manager.patterns.watcher_states import watcher_rows
+from csv_manager.patterns.watcher_states import WatchedFile, WatcherStates
+from csv_manager.plugins.csv_status_plugin.problems import problems as problems_of
 
 _DRIFT_COLUMNS = ("csv_file", "drift", "version", "reason")
 _PROBLEM_COLUMNS = ("csv_file", "state", "reason", "command")
-#: What is all right: a file that waits is read by itself, and who pauses one knows it.
-_FINE = ("ok", "waiting", "paused")
-_COMMANDS = {
-    "missing": "csv_manager csv_watcher_delete {path}",
-    "held": "csv_manager csv_history_show {path}",
-    "unreadable": "ls -l {path}",
-    "failing": "csv_manager -v csv_watch --once {path}",
-}
+#: What tells receivers what they were not told, and says what goes wrong.
+_TELLS = "csv_manager -v csv_watch --once"
 
 
 class CsvStatusPlugin(CsvCommandsPattern, CsvWatcherPattern):
@@ -33,8 +27,9 @@ class CsvStatusPlugin(CsvCommandsPattern, CsvWatcherPattern):
         self.commands.register(
             "csv_status",
             "Say whether all is well: how many files are in which state, and each problem with the command that "
-            "mends it.\n\nThe exit code is 1 if there is a problem: a file that is missing, unreadable, held or "
-            "failing, or a service that ended without a word.\n\n\b\nExample:\n  csv_manager csv_status --format json",
+            "mends it or shows why.\n\nThe exit code is 1 if there is a problem: a file that is missing, unreadable, "
+            "held or failing, a receiver that failed, or a service that ended without a word.\n\n\b\n"
+            "Example:\n  csv_manager csv_status --format json",
             self.csv_status,
             params=[format_option()],
         )
@@ -52,13 +47,11 @@ class CsvStatusPlugin(CsvCommandsPattern, CsvWatcherPattern):
         """Write the counts and the problems; the exit code: 1 if there is a problem."""
         store = self.csv_watcher.store
         others = {path: watcher.options for path, watcher in self.app.csv_watcher.get().items()}
-        states: Counter[str] = Counter()
-        problems: list[dict[str, Any]] = []
-        for row in watcher_rows(store, others):
-            states[row["state"]] += 1
-            if row["state"] not in _FINE:
-                command = _COMMANDS[row["state"]].format(path=shlex.quote(short_path(row["csv_file"])))
-                problems.append({**{name: row[name] for name in ("csv_file", "state", "reason")}, "command": command})
+        found = list(WatcherStates(store, others).all())
+        states = Counter(told.state for told in found)
+        problems = list(problems_of(found))
+        problems += self._held_members(found)
+        problems += self._failed_receivers()
         problems += self._dead_services()
         alive = store.catalog.services.alive()
         self._answer(states, problems, alive, form)
@@ -74,35 +67,55 @@ class CsvStatusPlugin(CsvCommandsPattern, CsvWatcherPattern):
                 if drift is not None:
                     drifted.append({name: getattr(drift, name) for name in _DRIFT_COLUMNS})
         self.answer(drifted, _DRIFT_COLUMNS, form)
+        if not count and not self.csv_watcher.store.catalog.watchers.all():
+            self.say(nothing_watched(self.csv_watcher.store))
+            return 0
         right = count - len(drifted)
         self.say(f"{right:,} of {count:,} file{'' if count == 1 else 's'} hold{'s' * (count == 1)} what is recorded.")
         return 1 if drifted else 0
 
+    def _held_members(self, found: Iterable[WatchedFile]) -> Iterator[dict[str, Any]]:
+        """Files of series that are held though the dataset stands at another one that is all right."""
+        for told in found:
+            if told.options.feed == "series" and told.state in ("ok", "waiting"):
+                for place, why in self.csv_watcher.store.held_members(told.path).items():
+                    command = f"csv_manager csv_history_list {typed_path(told.path)}"
+                    yield {"csv_file": place, "state": "held", "reason": why, "command": command}
+
+    def _failed_receivers(self) -> Iterator[dict[str, Any]]:
+        """Receivers that could not be told what they were to be told."""
+        for failure in self.csv_watcher.store.catalog.outbox.failures():
+            behind = f"{failure.behind:,} version{'' if failure.behind == 1 else 's'}"
+            reason = f"receiver {failure.name} is {behind} behind: {one_line(failure.error)}"
+            yield {"csv_file": None, "state": "behind", "reason": reason, "command": _TELLS}
+
     def _dead_services(self) -> Iterator[dict[str, Any]]:
-        """Services that did not stop as they should, unless another one has taken over."""
-        if self.csv_watcher.store.catalog.services.alive():
+        """Services and checks that did not stop as they should, unless a service has taken over."""
+        found = self.csv_watcher.store.catalog.services.all()
+        if any(service.alive and not service.once for service in found):
             return
-        for service in self.csv_watcher.store.catalog.services.all():
+        for service in found:
             if not service.alive:
                 last = f"{service.heartbeat.astimezone():%Y-%m-%d %H:%M:%S}"
-                reason = (
-                    f"The service on {service.host} (process {service.pid}) ended without a word; last seen {last}."
-                )
-                yield {"csv_file": None, "state": "dead", "reason": reason, "command": "csv_manager csv_watch"}
+                what, once = ("check", " --once") if service.once else ("service", "")
+                reason = f"The {what} on {service.host} (process {service.pid}) ended without a word; last seen {last}."
+                yield {"csv_file": None, "state": "dead", "reason": reason, "command": f"csv_manager csv_watch{once}"}
 
     def _answer(self, states: Counter[str], problems: list[dict[str, Any]], alive: int, form: str) -> None:
         if form == "csv":
             self.answer(problems, _PROBLEM_COLUMNS, form)
             return
+        store = self.csv_watcher.store.catalog.name
         if form in ("json", "jsonl"):
-            told = {"states": dict(sorted(states.items())), "services": alive, "problems": problems}
+            told = {"store": store, "states": dict(sorted(states.items())), "services": alive, "problems": problems}
             click.echo(to_json(told))
             return
-        counts = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items())) or "no file is watched"
+        counts = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
+        counts = counts or f"no file is watched in the store {store}"
         watching = f"{alive} service{'' if alive == 1 else 's'} watching" if alive else "nothing is watching now"
         click.echo(f"{counts}; {watching}.")
         for problem in problems:
-            what = short_path(problem["csv_file"]) if problem["csv_file"] else "service"
-            reason = one_line(problem["reason"] or "").removeprefix(f"{problem['csv_file']}: ")
-            click.echo(f"{what} is {problem['state']}: {reason}")
+            path = problem["csv_file"]
+            reason = one_line(problem["reason"] or "").removeprefix(f"{path}: ")
+            click.echo(f"{short_path(path)} is {problem['state']}: {reason}" if path else reason)
             click.echo(f"    {problem['command']}")

@@ -48,7 +48,7 @@ class Adding:
                     self._add_feed(one, files[one.path], done)
                 else:
                     version = self._watcher.add(one.link or one.path, self._options, missing_ok=missing_ok)
-                    click.echo(f"Added {short_path(one.path)}: {_first(version)}{self._no_more_with(one)}.")
+                    click.echo(f"Added {_named(one)}: {_first(version)}{self._no_more_with(one)}.")
                     done(1)
 
     def _add_feed(self, one: Named, paths: Sequence[str], done: Any) -> None:
@@ -64,7 +64,7 @@ class Adding:
             done(1)
         count = f"{len(paths):,} file{'' if len(paths) == 1 else 's'} now" if paths else "no file yet"
         later = "the next version of it" if told.feed == "series" else "each new one"
-        click.echo(f"Added {short_path(one.path)}: {count}, and {later} as it comes.")
+        click.echo(f"Added {_named(one)}: {count}, and {later} as it comes.")
 
     def _files(self, one: Named, alone: Collection[str], *, missing_ok: bool) -> list[str]:
         """The files that a path stands for now. Raises `PathNotFoundError` for a folder or glob without any."""
@@ -90,9 +90,7 @@ class Adding:
         if not found and not missing_ok and not has_rivals:
             none = "the folder holds no CSV file (.csv, .tsv, compressed or not)"
             why = "no file matches" if one.is_glob else none
-            raise PathNotFoundError(
-                f"{short_path(one.path)}: {why}. With --missing-ok it is watched for files to come."
-            )
+            raise PathNotFoundError(f"{_named(one)}: {why}. With --missing-ok it is watched for files to come.")
         return found
 
     def _without_rivals(self, paths: Sequence[str], feed: Feed) -> list[str]:
@@ -127,6 +125,11 @@ def _without_names(paths: Sequence[str], known: Collection[str]) -> Iterator[str
             yield path
 
 
+def _named(one: Named) -> str:
+    """A path as it was named: by the link, if it was one."""
+    return short_path(one.link or one.path)
+
+
 def _first(version: Any) -> str:
     """What the first version is, for the end of a sentence."""
     if version is None:
@@ -134,4 +137,17 @@ def _first(version: Any) -> str:
     if version.rows is None:
         return f"version {version.number}, held"
     rows = f"{version.rows:,} row{'' if version.rows == 1 else 's'}"
+    rows += f": {_no_row(version)}" if not version.rows and (version.size or version.key) else ""
     return f"version {version.number}, {rows} ({version.csv_format.describe()})"
+
+
+def _no_row(version: Any) -> str:
+    """Why a content has no row, in words."""
+    form = version.csv_format
+    if version.columns and form.header:
+        return "it has a header and nothing else"
+    if form.skip_lines:
+        return f"nothing is left behind the {form.skip_lines:,} line{'' if form.skip_lines == 1 else 's'} skipped"
+    if version.size:
+        return "it holds no row"
+    return "it is empty, so nobody knows yet whether it will have the key"

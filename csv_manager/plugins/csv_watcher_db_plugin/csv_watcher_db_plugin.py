@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
@@ -10,19 +10,21 @@ import click
 from csv_manager.core.errors import OptionError, WatcherExistsError, WatcherNotFoundError
 from csv_manager.core.feeds import Feed, resolve
 from csv_manager.core.model import Origin, WatcherOptions
+from csv_manager.core.paths import leads_elsewhere
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each
-from csv_manager.patterns.describe import short_path, version_line
+from csv_manager.patterns.describe import short_path, typed_path, version_line
 from csv_manager.patterns.output import one_line
-from csv_manager.patterns.watcher_states import COLUMNS, relative, watcher_rows
+from csv_manager.patterns.watcher_states import COLUMNS, WatchedFile, WatcherStates, relative
 from csv_manager.plugins.csv_watcher_db_plugin import commands
 from csv_manager.plugins.csv_watcher_db_plugin import options as watcher_options
 from csv_manager.plugins.csv_watcher_db_plugin.adding import Adding
 from csv_manager.plugins.csv_watcher_db_plugin.deleting import Deleting
 from csv_manager.plugins.csv_watcher_db_plugin.finding import Found, find
 from csv_manager.plugins.csv_watcher_db_plugin.models import map_watchers
+from csv_manager.plugins.csv_watcher_db_plugin.names import check_name, refuse_names
 
-_LIST_SPARE = ("last_check", "interval", "rows", "last_change", "name", "key")
+_LIST_SPARE = ("feed", "last_check", "interval", "rows", "last_change", "name", "key")
 _LAST_VERSIONS = 5
 _DOING = {"Changed": "Changing", "Paused": "Pausing", "Resumed": "Resuming"}
 _SHOWN_IF_THERE = ("rules", "targets", "feed", "files", "link", "polled", "exclude", "recursive", "poll")
@@ -119,12 +121,16 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
     ) -> None:
         """Store watchers and record what the files hold now; nothing is stored of a file that cannot be used."""
         told = watcher_options.parse(WatcherOptions(interval=interval), options)
-        named = resolve(each(csv_file), missing_ok=missing_ok, is_feed=options.get("feed") is not None)
         watchers = self.csv_watcher.store.catalog.watchers.all()
+        refuse_names(each(csv_file), watchers)
+        if told.name:
+            check_name(told.name, self.csv_watcher.known_paths())
+        named = resolve(each(csv_file), missing_ok=missing_ok, is_feed=options.get("feed") is not None)
         stored = {name for watcher in watchers for name in (watcher.path, watcher.options.link) if name}
         feeds = [Feed.of(watcher.path, watcher.options) for watcher in watchers if watcher.options.feed is not None]
         new = [one for one in named if not {one.path, one.link} & stored]
         if not new:
+            self._refuse_what_a_link_left(named[0].path)
             raise WatcherExistsError(f"{named[0].path} is watched already; csv_watcher_set changes a watcher.")
         if told.name and len(new) > 1:
             raise OptionError(f"--name {told.name} can stand for one file, folder or glob; these are {len(new)}.")
@@ -134,24 +140,39 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
                 self.say(f"{short_path(one.path)} is watched already.")
         self._end_of_write()
 
+    def _refuse_what_a_link_left(self, path: str) -> None:
+        """Raise for a file whose history is that of a link that led to it first, and leads to another one now."""
+        file = self.csv_watcher.store.find(path)
+        link = file.record.source if file else path
+        elsewhere = leads_elsewhere(link, path)
+        if elsewhere is not None:
+            raise WatcherExistsError(
+                f"{path}: its history is that of the link {link}, which led to it first and leads to {elsewhere} now; "
+                f"delete that watcher first: csv_watcher_delete {typed_path(link)}"
+            )
+
     def csv_watcher_list(self, form: str = "table") -> None:
         """Write every watched file with its state."""
         empty = "No watchers; csv_watcher_add FILE adds one."
-        self.answer(self._list(), COLUMNS, form, empty=empty, spare=_LIST_SPARE)
+        rows: Iterable[dict[str, Any]] = (told.row() for told in self._states().all())
+        columns: Sequence[str] = COLUMNS
+        if form == "table":
+            rows = list(rows)
+            columns = [name for name in COLUMNS if name != "feed" or any(row["feed"] for row in rows)]
+        self.answer(rows, columns, form, empty=empty, spare=_LIST_SPARE)
         self._say_if_unwatched()
 
     def csv_watcher_show(self, csv_file: str, form: str = "table") -> None:
         """Write everything that is known of one watcher, or of one file of a folder's or glob's."""
         [found] = self._find([csv_file], one=True)
         stored, file = found.watcher, self.csv_watcher.store.find(found.watcher.path if found.is_own else found.path)
-        listed = {row["csv_file"]: row for row in self._list()}
-        told: dict[str, Any] = listed.get(found.path, {"csv_file": found.path})
+        told = self._how(found).row()
         versions = file.versions() if file else []
         head = next((version for version in versions if version.columns), None)
         told |= watcher_options.to_json(stored.options)
         told |= {
-            "feed": stored.csv_file if stored.options.feed else None,
-            "files": len(self._members(stored)) if found.is_feed else None,
+            "kind": stored.options.feed if found.is_feed else "file",
+            "files": self._count(stored) if found.is_feed else None,
             "link": stored.options.link or (file.record.link if file else None),
             "polled": self._polled(file.record.source if file else found.path),
             "columns": list(head.columns) if head else [],
@@ -167,7 +188,7 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
         told["csv_format"] = head.csv_format.describe() if head else None
         if stored.options.retention:
             told["keep"] = stored.options.retention.describe()
-        nothing_yet = {name for name in _SHOWN_IF_THERE if not told[name]}
+        nothing_yet = {name for name in _SHOWN_IF_THERE if told[name] is False or told[name] in (None, [])}
         self.answer_one({name: value for name, value in told.items() if name not in {"versions", *nothing_yet}})
         for version in versions[:_LAST_VERSIONS]:
             counts = (version.inserted, version.updated, version.deleted)
@@ -180,6 +201,8 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             raise OptionError("Nothing to change; see csv_watcher_set --help for what can be.")
         if options.get("name") and len(found) > 1:
             raise OptionError(f"--name {options['name']} can stand for one watcher; these are {len(found)}.")
+        if options.get("name") not in (None, "", found[0].watcher.options.name):
+            check_name(options["name"], self.csv_watcher.known_paths())
         self._change(found, lambda before: watcher_options.parse(before, options), "Changed")
 
     def csv_watcher_pause(self, csv_file: str | Sequence[str]) -> None:
@@ -229,7 +252,7 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             raise OptionError(f"{short_path(one.path)} is watched {now}; csv_watcher_delete it and add it anew.")
         if not one.is_feed:
             watcher_options.refuse_for_file(one.path, before, told)
-        if one.is_feed:
+        elif told.done != before.done:
             watcher_options.check_done(one.path, told)
         if told.feed == "files":
             return self._change_feed(one.watcher, told)
@@ -282,18 +305,27 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             raise OptionError(f"{paths[0]} stands for {len(found)} files; name one.")
         return found
 
-    def _members(self, watcher: Any) -> list[str]:
-        """The files that a folder's or glob's watcher has."""
-        return [file.path for file in self.csv_watcher.store.catalog.history.members(watcher.id)]
+    def _how(self, found: "Found") -> WatchedFile:
+        """How a watched file, folder or glob is."""
+        if found.is_feed and found.watcher.options.feed == "files":
+            return self._states().of_feed(found.watcher)
+        return next(told for told in self._states().all() if told.path == found.path)
+
+    def _count(self, watcher: Any) -> int:
+        """How many files a folder's or glob's watcher has, or of a series has taken."""
+        catalog = self.csv_watcher.store.catalog
+        if watcher.options.feed == "series":
+            return len(catalog.series.taken(watcher.path))
+        return len(catalog.history.members(watcher.id))
 
     def _polled(self, place: str) -> str | None:
         """Why there are no file events where a file is read."""
         check = self.csv_watcher.store.catalog.folders.all().get(os.path.dirname(place))
         return check.polled if check else None
 
-    def _list(self) -> Iterator[dict[str, Any]]:
+    def _states(self) -> WatcherStates:
         others = {path: watcher.options for path, watcher in self.app.csv_watcher.get().items()}
-        return watcher_rows(self.csv_watcher.store, others)
+        return WatcherStates(self.csv_watcher.store, others)
 
     def _say_if_unwatched(self) -> None:
         store = self.csv_watcher.store

@@ -11,6 +11,7 @@ import click
 from csv_manager.core.feeds import Feed
 from csv_manager.core.paths import identity
 from csv_manager.patterns.describe import short_path
+from csv_manager.patterns.known_paths import feed_of
 from csv_manager.plugins.csv_watcher_db_plugin.finding import Found
 
 
@@ -87,4 +88,11 @@ class Deleting:
             return " and its history" if one.is_own or one.watcher is None else "; its history is deleted"
         if one.is_feed:
             return "; the history of its files stays"
-        return "" if self._find(one.path) is None else "; its history stays"
+        kept = "" if self._find(one.path) is None else "; its history stays"
+        return kept + (self._back_to(one) if one.is_own else "")
+
+    def _back_to(self, one: Found) -> str:
+        """Which folder or glob has a file again that had a watcher of its own, for the end of a sentence."""
+        watchers = self._store.catalog.watchers.all()
+        feed = feed_of(watchers, one.path, one.watcher.options.link)
+        return f", and {short_path(feed.csv_file)} watches it again" if feed else ""

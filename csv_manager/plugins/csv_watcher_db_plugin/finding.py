@@ -43,9 +43,10 @@ def find(csv_watcher: Any, paths: Sequence[str], *, purge: bool = False) -> list
     known: Any = None
     found: dict[str, Found] = {}
     for path in paths:
-        watcher = names.get(path) or own.get(path) or links.get(os.path.abspath(path)) or own.get(_feed_path(path))
+        watcher = own.get(path) or links.get(os.path.abspath(path)) or own.get(_feed_path(path))
         if watcher is None:
             known = known or csv_watcher.known_paths()
+            watcher = names.get(path) if not known.has(path) else None
         matches = [watcher.csv_file] if watcher is not None else known.select([path])
         told = []
         for match in matches:

@@ -1,5 +1,6 @@
 """The options of csv_watcher_add and csv_watcher_set, and what they make of a watcher."""
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ import click
 from csv_manager.core.errors import OptionError
 from csv_manager.core.feeds import Feed
 from csv_manager.core.model import FEEDS, WatcherOptions
+from csv_manager.core.paths import os_reason
 from csv_manager.patterns.csv_commands_pattern import option
 from csv_manager.patterns.describe import short_path
 from csv_manager.patterns.format_options import comparison_params, format_params, parse_format
@@ -128,6 +130,31 @@ def check_done(path: str, options: WatcherOptions) -> None:
         raise OptionError(f"--done move:{short_path(folder)}: this is no folder; name one, which is made if need be.")
     if os.path.realpath(folder) == os.path.realpath(Feed.of(path, options).root):
         raise OptionError(f"--done move:{short_path(folder)} is where the files are; name another folder.")
+    reason = _why_not_made(folder)
+    if reason:
+        raise OptionError(f"--done move:{short_path(folder)}: no file can be moved there ({reason}); name another one.")
+
+
+def _why_not_made(folder: str) -> str:
+    """Why a folder cannot be made or written to; empty if it can. Nothing is left of the attempt."""
+    missing = []
+    while not os.path.isdir(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"{folder} may not be written to"
+    made: list[str] = []
+    try:
+        for path in reversed(missing):
+            os.mkdir(path)
+            made.append(path)
+    except OSError as error:
+        return f"{error.filename}: {os_reason(error)}"
+    finally:
+        with contextlib.suppress(OSError):  # somebody else uses it already
+            for path in reversed(made):
+                os.rmdir(path)
+    return ""
 
 
 def reads_differently(before: WatcherOptions, after: WatcherOptions) -> bool:

@@ -1,29 +1,29 @@
 """The files of CSV_FILES, and the command csv_watch."""
 
+import contextlib
 import dataclasses
 import os
-import shlex
-import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import click
 
-from csv_manager.core.errors import OptionError, PathNotFoundError, WatcherExistsError
+from csv_manager.core.errors import OptionError, PathNotFoundError, StoreBusyError, WatcherExistsError
 from csv_manager.core.feeds import Feed, Named, resolve
-from csv_manager.core.files import give_up_stdout
 from csv_manager.core.model import WatcherOptions
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each, format_option, option, path_argument
-from csv_manager.patterns.describe import short_path
+from csv_manager.patterns.describe import nothing_watched, short_path, typed_path
 from csv_manager.patterns.known_paths import series_of
 from csv_manager.patterns.output import one_line
 from csv_manager.plugins.csv_watcher_plugin.printing import Only, Printer, Printing
+from csv_manager.plugins.csv_watcher_plugin.stopping import Stopping, until_unread
 
+_Made = TypeVar("_Made")
 _KINDS = ("file", "folder", "glob")
-#: Seconds after which a check looks how far it is, and whether it is to end.
+#: Seconds after which a check looks how far it is and whether it is to end, and who waits whether the store is free.
 _LOOK_SECONDS = 0.2
 #: Seconds for what is to be printed: before receivers are told of it, and at the end of the service.
 _SOON_SECONDS, _LAST_SECONDS = 0.2, 1.0
@@ -88,62 +88,118 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
     ) -> int:
         """Watch until told to stop; the exit code."""
         options = WatcherOptions(interval=interval)  # it refuses what is none
-        named = self._named(each(csv_file), missing_ok=missing_ok, once=once)
-        store = self.csv_watcher.store
-        start = _start(store.catalog.outbox.end(), position)
-        self.csv_watcher.load()
-        watched = self._watch(named, options)
-        printer = Printer(store, start, Only(watched), rows=rows, limit=limit, form=form)
-        stop, gone = threading.Event(), threading.Event()
-        states = _States(self.say)
+        paths, states, gone = each(csv_file), _States(self.say), threading.Event()
         self.signals.connect(f"{self.name}_states", "csv_watcher_state", states.say, "Says why a file is not ok")
-        with Printing(printer) as printing:
-            self.csv_watcher.after_recording(_ending(lambda: printing.ask(_SOON_SECONDS), stop, gone))
+        try:
             # A check that is cut off is no check: Ctrl-C ends it as it ends any other command.
-            with _stopping(stop, signal.SIGTERM, *([] if once else [signal.SIGINT])):
-                try:
-                    self.csv_watcher.start(watched, once=once, poll=poll)
-                    self._run(printing, stop, once=once)
-                finally:  # a second signal does not cut it off
-                    self.csv_watcher.stop()
-                    self.signals.disconnect(f"{self.name}_states")
-                if stop.is_set():
-                    _ending(lambda: printing.end(_LAST_SECONDS), stop, gone)()
-            if not stop.is_set():
-                printing.ask(None)
-        if once and gone.is_set():
-            raise BrokenPipeError  # not everything was checked
-        if once and stop.is_set():
-            self.say("Stopped before everything was checked; the next check goes on with what is left.")
-            return 128 + signal.SIGTERM
+            with Stopping(with_ctrl_c=not once) as stop:
+
+                def prepare() -> tuple[int, list[Named], dict[str, WatcherOptions]]:
+                    return self._prepare(paths, options, position, missing_ok=missing_ok, once=once)
+
+                prepared = prepare() if once else self._when_free(prepare, stop)
+                if prepared is not None:
+                    start, named, watched = prepared
+                    states.say_paused(named, watched)
+                    printer = Printer(self.csv_watcher.store, start, Only(watched), rows=rows, limit=limit, form=form)
+                    self._watch_until(stop, gone, printer, states, watched, once=once, poll=poll)
+        finally:
+            self.signals.disconnect(f"{self.name}_states")
         if once:
-            states.say_rest(store, self.csv_watcher.failed())
-            delivered = self.csv_watcher.deliver()
-            self.csv_watcher.consume()
-            self.csv_watcher.prune()
-            for receiver, process in self.csv_watcher.told_elsewhere().items():
-                self.say(f"Receiver {receiver} is being told by {process}; what that leaves is told at the next check.")
-            if not delivered:
-                self.say("A receiver could not be told everything; it is told at the next check. -v says more.")
-            return 1 if self.csv_watcher.failed() or not delivered else 0
-        self.say("Stopped.")
+            return self._end_check(stop, gone, states)
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            self.say("Stopped.")
         return 0
 
-    def _run(self, printing: Printing, stop: threading.Event, *, once: bool) -> None:
-        """Print until every file was checked once, or until told to stop."""
-        if once:
-            printing.start()
-            self._wait_at_rest(stop)
-        else:
-            self._say_start()
-            printing.start()
-            stop.wait()
+    def _prepare(
+        self,
+        paths: Sequence[str],
+        options: WatcherOptions,
+        position: int | None,
+        *,
+        missing_ok: bool,
+        once: bool,
+    ) -> tuple[int, list[Named], dict[str, WatcherOptions]]:
+        """The position to print from, what is named, and the watchers that watch it; may be called again."""
+        named = self._named(paths, missing_ok=missing_ok, once=once)
+        start = _start(self.csv_watcher.store.catalog.outbox.end(), position)
+        self.csv_watcher.load()
+        return start, named, self._watch(named, options)
 
-    def _wait_at_rest(self, stop: threading.Event) -> None:
+    def _when_free(self, function: Callable[[], _Made], stop: Stopping) -> _Made | None:
+        """What a function makes as soon as no other process keeps writing to the store; None if told to stop before."""
+        is_said = False
+        while not stop.is_set:
+            try:
+                self.csv_watcher.check_free(_LOOK_SECONDS)
+                return function()
+            except StoreBusyError as error:
+                if not is_said:
+                    self.say(f"{error} It is tried again until it can be done. Ctrl-C stops.")
+                is_said = True
+                stop.wait(_LOOK_SECONDS)
+        return None
+
+    def _watch_until(
+        self,
+        stop: Stopping,
+        gone: threading.Event,
+        printer: Printer,
+        states: "_States",
+        watched: Mapping[str, WatcherOptions],
+        *,
+        once: bool,
+        poll: bool,
+    ) -> None:
+        """Watch and print until every file was checked `once`, or until told to stop, also as the reader is `gone`."""
+
+        def start() -> bool:
+            self.csv_watcher.start(watched, once=once, poll=poll)
+            return True
+
+        with Printing(printer) as printing:
+            self.csv_watcher.after_recording(until_unread(lambda: printing.ask(_SOON_SECONDS), stop.set, gone.set))
+            try:
+                if once:
+                    start()
+                    printing.start()
+                    self._wait_at_rest(stop)
+                elif self._when_free(start, stop):
+                    self._say_start()
+                    states.say_rest(self.csv_watcher.store, self.csv_watcher.failed(), "held")
+                    printing.start()
+                    stop.wait()
+            finally:  # a second signal does not cut it off
+                self.csv_watcher.stop()
+            if stop.is_set:
+                until_unread(lambda: printing.end(_LAST_SECONDS), stop.set, gone.set)()
+            else:
+                printing.ask(None)
+
+    def _end_check(self, stop: Stopping, gone: threading.Event, states: "_States") -> int:
+        """Tell receivers, do with files what is to be done with them, and say what is not as it should be; the code."""
+        if gone.is_set():
+            raise BrokenPipeError  # not everything was checked
+        if stop.is_set:
+            self.say("Stopped before everything was checked; the next check goes on with what is left.")
+            return 128 + stop.number
+        if not self.csv_watcher.watched():
+            self.say(nothing_watched(self.csv_watcher.store))
+        states.say_rest(self.csv_watcher.store, self.csv_watcher.failed())
+        delivered = self.csv_watcher.deliver()
+        self.csv_watcher.consume()
+        self.csv_watcher.prune()
+        for receiver, process in self.csv_watcher.told_elsewhere().items():
+            self.say(f"Receiver {receiver} is being told by {process}; what that leaves is told at the next check.")
+        if not delivered:
+            self.say("A receiver could not be told everything; it is told at the next check. -v says more.")
+        return 1 if self.csv_watcher.failed() or not delivered else 0
+
+    def _wait_at_rest(self, stop: Stopping) -> None:
         """Wait until every file was checked."""
         told = 0
         with self.progress("Checking", len(self.csv_watcher.watched())) as done:
-            while not stop.is_set() and not self.csv_watcher.wait_at_rest(_LOOK_SECONDS):
+            while not stop.is_set and not self.csv_watcher.wait_at_rest(_LOOK_SECONDS):
                 checked = self.csv_watcher.count_at_rest()
                 done(checked - told)
                 told = checked
@@ -161,7 +217,7 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
         for path in paths:
             watcher = links.get(os.path.abspath(path))
             if watcher is None and not os.path.exists(path):
-                watcher = names.get(path) or own.get(os.path.realpath(path))
+                watcher = own.get(os.path.realpath(path)) or names.get(path)
             if watcher is not None:
                 told = watcher.options
                 is_feed = told.feed is not None
@@ -196,10 +252,9 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
             series = series_of(stored, file.path, file.link)
             if series is None or self.app.csv_watcher.get(file.path) or watchers.of(file.path):
                 continue
-            told = short_path(series.csv_file)
             raise WatcherExistsError(
-                f"{short_path(file.path)} is a file of the series {told}, which is watched as a whole: "
-                f"{command} {shlex.quote(told)}."
+                f"{short_path(file.path)} is a file of the series {short_path(series.csv_file)}, which is watched as "
+                f"a whole: {command} {typed_path(series.csv_file)}."
             )
 
     def _watch(self, named: Sequence[Named], options: WatcherOptions) -> dict[str, WatcherOptions]:
@@ -252,15 +307,22 @@ class _States:
         if state != "held":
             self._say_state(csv_file, state, reason)
 
-    def say_rest(self, store: Any, failed: Iterable[str]) -> None:
-        """Say it of files that were not ok before and still are not."""
+    def say_rest(self, store: Any, failed: Iterable[str], *states: str) -> None:
+        """Say it of files that were not ok before and still are not, or are in one of these states."""
         for path in sorted(set(failed) - self._told):
             file = store.find(path)
-            if file is not None:
+            if file is not None and (not states or file.record.state in states):
                 self._say_state(path, file.record.state, file.record.reason)
 
+    def say_paused(self, named: Iterable[Named], watched: Mapping[str, WatcherOptions]) -> None:
+        """Say of what is named on the command line that it is not looked at."""
+        for path in dict.fromkeys(one.path for one in named):
+            if path in watched and watched[path].paused:
+                self._say_state(path, "paused", "It is not looked at until csv_watcher_resume.")
+
     def _say_state(self, csv_file: str, state: str, reason: str | None) -> None:
-        self._say(f"{short_path(csv_file)} is {state}{f' ({one_line(reason)})' if reason else ''}")
+        told = one_line(reason or "").removeprefix(f"{one_line(csv_file)}: ")
+        self._say(f"{short_path(csv_file)} is {state}{f' ({told})' if told else ''}")
 
 
 def _start(end: int, position: int | None) -> int:
@@ -273,34 +335,3 @@ def _start(end: int, position: int | None) -> int:
             f"older copy. --from {end} goes on from its end, --from 0 begins with the oldest change."
         )
     return end if position is None else position
-
-
-def _ending(function: Callable[[], None], *events: threading.Event) -> Callable[[], None]:
-    """The function, and the events set once nobody reads what it prints, which is the end of the service."""
-
-    def call() -> None:
-        try:
-            function()
-        except BrokenPipeError:
-            for event in events:
-                event.set()
-            give_up_stdout()
-
-    return call
-
-
-class _stopping:  # noqa: N801 - a context manager
-    """Sets an event on some signals instead of ending the process."""
-
-    def __init__(self, stop: threading.Event, *signals: int) -> None:
-        self._stop, self._signals = stop, signals
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for number in self._signals:
-                self._before[number] = signal.signal(number, lambda *_: self._stop.set())
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)

@@ -69,14 +69,15 @@ class Printer:
             yield file.forgotten(version), True
             return
         changes = file.version_change(version).change_set
-        if self._form == "jsonl":
+        is_lines = self._form == "jsonl"
+        if is_lines and version.status != "held":
             for seq, change in enumerate(changes):
                 if entry.position + seq > self._position:
                     told = change.to_json(csv_file=file.path, version=version.number, seq=seq)
                     yield to_json({"position": entry.position + seq, **told}), False
             return
         ways = version_ways(file, version)
-        yield version_line(file.path, version, changes.counts, changes.columns, version.rows, ways), False
+        yield version_line(file.path, version, changes.counts, changes.columns, version.rows, ways), is_lines
         if self._rows:
             for line in row_lines(changes, changes.columns, limit=self._limit, total=sum(changes.counts)):
                 yield line, False

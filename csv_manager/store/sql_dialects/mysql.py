@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from csv_manager.core.errors import StoreError
+from csv_manager.core.errors import StoreBusyError
 from csv_manager.store.patience import patience
 from csv_manager.store.sql_dialects import servers
 from csv_manager.store.sql_dialects.interface import BUSY, BUSY_SECONDS
@@ -80,7 +80,7 @@ class Mysql:
             taken = connection.execute(_TAKE, {"wait": patience(BUSY_SECONDS)}).scalar()
             connection.commit()  # what was begun for the question
             if taken != 1:
-                raise StoreError(f"The store {self.name_of(engine.url)}: {BUSY}.")
+                raise StoreBusyError(f"The store {self.name_of(engine.url)}: {BUSY}.")
             try:
                 with connection.begin():
                     yield connection

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from csv_manager.core.errors import StoreError
+from csv_manager.core.errors import StoreBusyError, StoreError
 from csv_manager.core.files import make_private
 from csv_manager.store.patience import patience
 from csv_manager.store.sql_dialects.interface import BUSY, BUSY_SECONDS
@@ -123,7 +123,10 @@ def _make_folder(folder: Path) -> None:
     try:
         make_private(folder)
     except OSError as error:
-        raise StoreError(f"The store's folder {folder} cannot be made: {error.strerror}; set APP_PATH.") from error
+        raise StoreError(
+            f"The store's folder {folder} cannot be made: {error.strerror}; set CSV_MANAGER_HOME, or APP_PATH, to "
+            "another one."
+        ) from error
 
 
 def _is_frozen(database: Path) -> bool:
@@ -158,7 +161,9 @@ def _set_up(engine: Engine, database: str | None, *, snapshots: bool) -> None:
             connection.isolation_level = None
         cursor = connection.cursor()
         if database is not None:
+            _wait_at_most(cursor, patience(BUSY_SECONDS))
             _write_ahead(cursor)
+            _wait_at_most(cursor, BUSY_SECONDS)
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.close()
@@ -169,16 +174,20 @@ def _set_up(engine: Engine, database: str | None, *, snapshots: bool) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         if connection.get_execution_options().get(_WRITES):
-            wait = int(patience(BUSY_SECONDS) * 1000)
-            connection.connection.cursor().execute(f"PRAGMA busy_timeout = {wait}")
+            _wait_at_most(connection.connection.cursor(), patience(BUSY_SECONDS))
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:  # which does nothing yet, and cannot fail
             connection.connection.cursor().execute("BEGIN")
 
 
+def _wait_at_most(cursor: Any, seconds: float) -> None:
+    """Have SQLite wait for others for so long from now on, on one connection."""
+    cursor.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+
+
 def _write_ahead(cursor: sqlite3.Cursor) -> None:
     """Switch a database to its write-ahead log; where another process uses it just now, SQLite itself does not wait."""
-    deadline = time.monotonic() + BUSY_SECONDS
+    deadline = time.monotonic() + patience(BUSY_SECONDS)
     while cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:
             cursor.execute("PRAGMA journal_mode = WAL")
@@ -200,7 +209,7 @@ def _turn(engine: Engine, name: str) -> Iterator[None]:
         return
     # Who has it for so long waits for another process itself.
     if not lock.acquire(timeout=patience(_TURN_SECONDS)):
-        raise StoreError(f"The store {Sqlite().name_of(engine.url)}: {BUSY}.")
+        raise StoreBusyError(f"The store {Sqlite().name_of(engine.url)}: {BUSY}.")
     try:
         yield
     finally:
