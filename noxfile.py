@@ -49,8 +49,9 @@ def imports(session: nox.Session) -> None:
 
 
 INTERPRETERS = interpreters()
-#: The tests that are run on one Python.
+#: The tests that are run on the first Python alone, and those that the ones between the first and the last leave out.
 ONCE = ("tests/faults", "tests/unit/test_docs.py", "tests/unit/test_benchmarks.py")
+AT_THE_ENDS = ("tests/acceptance",)
 
 
 @nox.session(python=INTERPRETERS)
@@ -58,11 +59,22 @@ def tests(session: nox.Session) -> None:
     """Every test, on each supported Python that is there; the benchmarks' peers are installed for their smoke test.
 
     The faults are made on the first of them alone, where the pages and the benchmarks are tried too: killed processes,
-    full disks and what the docs show are the same to each.
+    full disks and what the docs show are the same to each. Commands are run on the oldest and on the newest Python; what
+    a Python between them could do otherwise shows in the other tests.
     """
     session.install("-e", ".[dev,bench]")
-    once = [] if session.python == INTERPRETERS[0] else [f"--ignore={path}" for path in ONCE]
-    session.run("pytest", *(session.posargs or once))
+    left_out: tuple[str, ...] = () if session.python == INTERPRETERS[0] else ONCE
+    if session.python not in (INTERPRETERS[0], INTERPRETERS[-1]):
+        left_out += AT_THE_ENDS
+    session.run("pytest", *(session.posargs or [f"--ignore={path}" for path in left_out]))
+
+
+@nox.session
+def stores(session: nox.Session) -> None:
+    """The tests of the commands, with the store in PostgreSQL and in MariaDB."""
+    session.install("-e", ".[dev]")
+    for store in ("postgresql", "mariadb"):
+        session.run("pytest", *(session.posargs or ("tests/acceptance",)), env={"CSV_MANAGER_TEST_STORE": store})
 
 
 @nox.session
