@@ -59,8 +59,8 @@ def tests(session: nox.Session) -> None:
     """Every test, on each supported Python that is there; the benchmarks' peers are installed for their smoke test.
 
     The faults are made on the first of them alone, where the pages and the benchmarks are tried too: killed processes,
-    full disks and what the docs show are the same to each. Commands are run on the oldest and on the newest Python; what
-    a Python between them could do otherwise shows in the other tests.
+    full disks and what the docs show are the same to each. Commands are run on the oldest and the newest Python; what
+    one between them could do otherwise shows in the other tests.
     """
     session.install("-e", ".[dev,bench]")
     left_out: tuple[str, ...] = () if session.python == INTERPRETERS[0] else ONCE
