@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, Table, inspect, text
+from sqlalchemy import Connection, Engine, Table, event, inspect, text
 from sqlalchemy.engine import URL
 from sqlalchemy.schema import sort_tables
 
@@ -98,15 +98,17 @@ def upgrade(engine: Engine, migrations: Migrations) -> bool:
 
     It is one transaction, where the database undoes DDL; elsewhere what was not finished is gone on with next time.
     """
+    newest = _newest(migrations)
     with reading(engine) as connection:
-        if _revision(connection, migrations) == migrations.newest:
+        if _revision(connection, migrations) == newest:
             return False
     with writing(engine) as connection:
         found = _revision(connection, migrations)
-        if found == migrations.newest:
+        if found == newest:
             return False
         _refuse_newer(engine, migrations, found)
-        return _migrate(connection, migrations, found)
+        _migrate(connection, migrations)
+        return True
 
 
 def state_of(engine: Engine, migrations: Migrations) -> SchemaState:
@@ -125,14 +127,40 @@ def sql_of(engine: Engine, migrations: Migrations) -> str:
     with reading(engine) as connection:
         found = _revision(connection, migrations)
         _refuse_newer(engine, migrations, found)
-        newest = _newest(migrations)
-        if found == newest:
+        if found == _newest(migrations):
             return ""
+        if engine.dialect.name == "sqlite":
+            return _tried(connection, migrations)
         config = _config(migrations)
         config.attributes["connection"] = connection
         config.output_buffer = written = io.StringIO()
         command.upgrade(config, f"{found}:head" if found else "head", sql=True)
     return written.getvalue()
+
+
+def _tried(connection: Connection, migrations: Migrations) -> str:
+    """The statements of an upgrade, as they were executed on tables like those that are there, without their rows.
+
+    SQLite changes a table by making another one, for which Alembic has to look at it.
+    """
+    made = text("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
+    found = _revision(connection, migrations)
+    statements = list(connection.execute(made).scalars())
+    written: list[str] = []
+    with using("sqlite://") as scratch:
+        with writing(scratch) as copy:
+            for statement in statements:
+                copy.exec_driver_sql(statement)
+            if found is not None:
+                copy.exec_driver_sql(f"INSERT INTO {migrations.version_table} VALUES (?)", (found,))  # noqa: S608 - ours
+
+        @event.listens_for(scratch, "before_cursor_execute")
+        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if not statement.lstrip().upper().startswith(("SELECT", "PRAGMA", "BEGIN")):
+                written.append(f"{statement.strip()};")
+
+        upgrade(scratch, migrations)
+    return "\n\n".join(written)
 
 
 def tables_of(connection: Connection, migrations: Migrations) -> list[str]:
@@ -173,15 +201,12 @@ def _refuse_newer(engine: Engine, migrations: Migrations, found: str | None) -> 
     )
 
 
-def _migrate(connection: Connection, migrations: Migrations, found: str | None) -> bool:
+def _migrate(connection: Connection, migrations: Migrations) -> None:
     from alembic import command
 
-    if found == _newest(migrations):
-        return False
     config = _config(migrations)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-    return True
 
 
 def _config(migrations: Migrations):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Alembic is imported when needed

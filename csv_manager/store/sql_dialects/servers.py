@@ -23,4 +23,4 @@ def login(url: URL) -> str:
 def clause(error: object) -> str:
     """What a server says, as one clause."""
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    return "; ".join(lines).rstrip(".")
+    return "; ".join(lines).rstrip(".?")
