@@ -26,9 +26,12 @@ STORE = os.environ.get("CSV_MANAGER_TEST_STORE", "sqlite")
 #: Seconds after which something that was waited for is taken to never come; no test depends on how long it took.
 DEADLINE = 120
 
-# A shell starts what runs in the background without Ctrl-C, which every process that is started by it inherits.
+# A shell starts what runs in the background without Ctrl-C, and nohup what outlives its terminal without SIGHUP, which
+# every process that is started by it inherits.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _NOTES = ("Nothing is watching now",)
 #: Runs a command under the rights of its files' owner: root without the capabilities that make it read and write all.

@@ -2,9 +2,11 @@
 
 import contextlib
 import errno
+import math
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -12,6 +14,7 @@ from csv_manager.core.files import give_up_stdout
 
 #: What writing fails with once nobody reads: of a pipe, and of a terminal that is gone.
 _NOBODY_READS = (errno.EPIPE, errno.EIO)
+_AT_ONCE_SECONDS = 0.5
 
 
 class Stopping:
@@ -39,10 +42,14 @@ class Stopping:
         self._told.put(None)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it is to stop, or for so long; whether it is. Called by one thread."""
-        if not self.is_set:
+        """Wait until it is to stop, or for so long; whether it is. Called by one thread.
+
+        A signal that comes just before a thread begins to wait is seen only when it wakes, so it never waits for long.
+        """
+        until = math.inf if seconds is None else time.monotonic() + seconds
+        while not self.is_set and (left := until - time.monotonic()) > 0:
             with contextlib.suppress(queue.Empty):
-                self._told.get(timeout=seconds)
+                self._told.get(timeout=min(left, _AT_ONCE_SECONDS))
         return self.is_set
 
     def __enter__(self) -> Self:
