@@ -123,7 +123,6 @@ class Runs:
         #: Runs that ended, and are to be noted with the next thing that is.
         self._ended: list[RunNote] = []
         self._forgotten: list[RunNote] = []
-        self._contents: dict[str, Any] = {}
 
     @contextlib.contextmanager
     def run(
@@ -131,10 +130,9 @@ class Runs:
     ) -> Iterator[Run]:
         """Around the processing of a file; what it raises is its failure, unless it is that it has to wait."""
         configuration = self.configuration(options)
-        note = RunNote(csv_file=path, cause=cause, configuration=configuration.hash, started=clock.now(), member=member)
+        note = RunNote(csv_file=path, cause=cause, configuration=configuration, started=clock.now(), member=member)
         run = Run(self, note, eager=eager)
         with self._lock:
-            self._contents[configuration.hash] = configuration.content
             self._active.add(run)
         try:
             yield run
@@ -163,7 +161,7 @@ class Runs:
         tired = [run for run in active if run.id is not None and now - run.beaten > _BEAT_SECONDS]
         if tired:
             with self._noting:
-                self.ledger.note([run.note for run in tired if run.note.ended is None], {})
+                self.ledger.note([run.note for run in tired if run.note.ended is None])
             for run in tired:
                 run.beaten = now
 
@@ -208,18 +206,19 @@ class Runs:
         with self._lock:
             ended, self._ended = self._ended, []
             forgotten, self._forgotten = self._forgotten, []
-            contents, self._contents = self._contents, {}
         try:
-            new = [note for note in ended if not (note.state == "failed" and self.ledger.repeat(note))]
-            new += [note for note in begun if note.id is None and note.ended is None]
+            # A failure that was counted is not counted again, should the rest not be noted now.
+            for note in [note for note in ended if note.state == "failed"]:
+                if self.ledger.repeat(note):
+                    ended.remove(note)
+            new = [*ended, *(note for note in begun if note.id is None and note.ended is None)]
             nothing = [note.id for note in forgotten if note.id is not None]
             if new or nothing:
-                self.ledger.note(new, contents, nothing)
+                self.ledger.note(new, nothing)
         except BaseException:
             with self._lock:
                 self._ended[:0] = ended
                 self._forgotten[:0] = forgotten
-                self._contents = contents | self._contents
             raise
 
 

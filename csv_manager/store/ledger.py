@@ -3,7 +3,7 @@
 import contextlib
 import datetime as dt
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Row, and_, bindparam, delete, insert,
 from sqlalchemy.exc import IntegrityError
 
 from csv_manager.core import clock
+from csv_manager.core.configurations import Configuration
 from csv_manager.core.hosts import host, is_process_gone, user
 from csv_manager.core.runs import RunRecord, TaskRecord
 from csv_manager.store.engine import noting, reading
@@ -29,7 +30,7 @@ class RunNote:
 
     csv_file: str
     cause: str
-    configuration: str
+    configuration: Configuration
     started: dt.datetime
     member: str | None = None
     state: str = "running"
@@ -57,18 +58,21 @@ class Ledger:
         self._engine = engine
         self._configured: set[str] = set()
 
-    def note(self, notes: Iterable[RunNote], contents: dict[str, Any], forgotten: Collection[int] = ()) -> None:
+    def note(self, notes: Collection[RunNote], forgotten: Collection[int] = ()) -> None:
         """Note how runs stand, in one transaction; those that are not in the ledger yet get their `id`.
 
-        `contents` are the configurations that may be new, by their hashes; `forgotten` are runs that came to nothing.
+        `forgotten` are runs that came to nothing. Raises `StoreError`, and nothing is noted then.
         """
-        new = {sha: content for sha, content in contents.items() if sha not in self._configured}
+        new = {note.configuration.hash: note.configuration for note in notes}
+        ids: dict[int, int] = {}
         with noting(self._engine) as connection:
-            for sha, content in new.items():
-                _add_configuration(connection, sha, content)
-            for note in notes:
-                _note(connection, note)
+            for sha in new.keys() - self._configured:
+                _add_configuration(connection, new[sha])
+            for number, note in enumerate(notes):
+                ids[number] = _note(connection, note)
             _delete(connection, forgotten)
+        for number, note in enumerate(notes):
+            note.id = ids[number]
         self._configured |= new.keys()
 
     def repeat(self, note: RunNote) -> bool:
@@ -80,18 +84,14 @@ class Ledger:
         query = select(runs).where(mine, runs.c.id < note.id) if note.id is not None else select(runs).where(mine)
         with noting(self._engine) as connection:
             before = connection.execute(query.order_by(runs.c.id.desc()).limit(1)).first()
-            told = ("state", "sha256", "error", "configuration", "member")
-            if before is None or any(getattr(before, name) != getattr(note, name) for name in told):
+            told = {name: getattr(note, name) for name in ("state", "sha256", "error", "member")}
+            told["configuration"] = note.configuration.hash
+            if before is None or any(getattr(before, name) != value for name, value in told.items()):
                 return False
             repeated = {"attempts": runs.c.attempts + 1, "ended": note.ended, "heartbeat": note.ended}
             connection.execute(update(runs).where(runs.c.id == before.id).values(**repeated))
             _delete(connection, [note.id] if note.id is not None else [])
         return True
-
-    def beat(self, ids: Collection[int]) -> None:
-        """Say that the processes of these runs are alive."""
-        with noting(self._engine) as connection:
-            connection.execute(update(runs).where(runs.c.id.in_(ids)).values(heartbeat=clock.now()))
 
     def finish_dead(self) -> list[int]:
         """Finish the runs of processes that are gone: as successes if their version is recorded, else as failures."""
@@ -149,37 +149,29 @@ class Ledger:
             row = connection.execute(query.order_by(runs.c.id.desc()).limit(1)).first()
         return _to_run(row) if row else None
 
-    def prune(self, before: dt.datetime) -> int:
-        """Forget the runs that ended before a time, and the configurations that no other run had; how many runs."""
-        with noting(self._engine) as connection:
-            old = connection.execute(select(runs.c.id).where(runs.c.ended < before)).scalars().all()
-            _delete(connection, old)
-            used = select(runs.c.configuration)
-            connection.execute(delete(configurations).where(configurations.c.hash.not_in(used)))
-        self._configured.clear()
-        return len(old)
-
 
 def forget_runs(connection: Connection, path: str) -> None:
     """Forget the runs of a file, inside the caller's transaction."""
     _delete(connection, connection.execute(select(runs.c.id).where(runs.c.path_sha == path_sha(path))).scalars().all())
 
 
-def _add_configuration(connection: Connection, sha: str, content: Any) -> None:
-    known = select(configurations.c.hash).where(configurations.c.hash == sha)
+def _add_configuration(connection: Connection, new: Configuration) -> None:
+    known = select(configurations.c.hash).where(configurations.c.hash == new.hash)
     if connection.execute(known).first() is None:
+        row = {"hash": new.hash, "content": new.content, "created": clock.now()}
         with contextlib.suppress(IntegrityError), connection.begin_nested():  # another process may be here with it
-            connection.execute(insert(configurations).values(hash=sha, content=content, created=clock.now()))
+            connection.execute(insert(configurations), row)
 
 
-def _note(connection: Connection, note: RunNote) -> None:
-    now = clock.now()
-    if note.id is None:
+def _note(connection: Connection, note: RunNote) -> int:
+    """Note how a run stands, and return its number."""
+    now, run_id = clock.now(), note.id
+    if run_id is None:
         row = {
             "path": note.csv_file,
             "path_sha": path_sha(note.csv_file),
             "member": note.member,
-            "configuration": note.configuration,
+            "configuration": note.configuration.hash,
             "host": host(),
             "user": user(),
             "pid": os.getpid(),
@@ -187,16 +179,17 @@ def _note(connection: Connection, note: RunNote) -> None:
             "heartbeat": now,
             **note.told(),
         }
-        key = connection.execute(insert(runs), row).inserted_primary_key
-        note.id = int(key[0]) if key is not None else None
+        key: Any = connection.execute(insert(runs), row).inserted_primary_key
+        run_id = int(key[0])
     else:
-        connection.execute(update(runs).where(runs.c.id == note.id).values(heartbeat=now, **note.told()))
-        connection.execute(delete(tasks).where(tasks.c.run_id == note.id))
+        connection.execute(update(runs).where(runs.c.id == run_id).values(heartbeat=now, **note.told()))
+        connection.execute(delete(tasks).where(tasks.c.run_id == run_id))
     if note.tasks:
-        connection.execute(insert(tasks), _task_rows(note.id, note.tasks))
+        connection.execute(insert(tasks), _task_rows(run_id, note.tasks))
+    return run_id
 
 
-def _task_rows(run_id: int | None, told: Sequence[TaskRecord]) -> list[dict[str, Any]]:
+def _task_rows(run_id: int, told: Sequence[TaskRecord]) -> list[dict[str, Any]]:
     return [{"run_id": run_id, "number": number, **asdict(task)} for number, task in enumerate(told, 1)]
 
 
