@@ -49,32 +49,53 @@ def imports(session: nox.Session) -> None:
 
 
 INTERPRETERS = interpreters()
-#: The tests that are run on the first Python alone, and those that the ones between the first and the last leave out.
-ONCE = ("tests/faults", "tests/unit/test_docs.py", "tests/unit/test_benchmarks.py")
-AT_THE_ENDS = ("tests/acceptance",)
+#: The tests that are run on the first Python alone: what they are about is the system's or a server's.
+ONCE = (
+    "tests/faults",
+    "tests/integration/test_killed_upgrades.py",
+    "tests/integration/test_large_rows.py",
+    "tests/integration/test_server_transactions.py",
+    "tests/integration/test_two_roles.py",
+    "tests/integration/test_two_roles_of_plugins.py",
+    "tests/unit/test_benchmarks.py",
+    "tests/unit/test_docs.py",
+)
+#: The tests of the commands, and those of killed processes that ask the store's database only.
+COMMANDS = "tests/acceptance"
+KILLED = ("tests/faults/test_sigkill.py", "tests/faults/test_two_services.py")
+SERVERS = ("postgresql", "mariadb")
 
 
 @nox.session(python=INTERPRETERS)
 def tests(session: nox.Session) -> None:
     """Every test, on each supported Python that is there; the benchmarks' peers are installed for their smoke test.
 
-    The faults are made on the first of them alone, where the pages and the benchmarks are tried too: killed processes,
-    full disks and what the docs show are the same to each. Commands are run on the oldest and the newest Python; what
-    one between them could do otherwise shows in the other tests.
+    What is the same to every Python is done on the first one alone: faults, servers' rights, the pages, the benchmarks.
+    Each further one runs the commands with the store in another database, as `stores` does where there is but one.
     """
     session.install("-e", ".[dev,bench]")
-    left_out: tuple[str, ...] = () if session.python == INTERPRETERS[0] else ONCE
-    if session.python not in (INTERPRETERS[0], INTERPRETERS[-1]):
-        left_out += AT_THE_ENDS
-    session.run("pytest", *(session.posargs or [f"--ignore={path}" for path in left_out]))
+    if session.posargs:
+        session.run("pytest", *session.posargs)
+        return
+    place = INTERPRETERS.index(session.python)
+    if place == 0:
+        session.run("pytest")
+        return
+    session.run("pytest", *(f"--ignore={path}" for path in (*ONCE, COMMANDS)))
+    _test_store(session, SERVERS[(place - 1) % len(SERVERS)], COMMANDS)
 
 
 @nox.session
 def stores(session: nox.Session) -> None:
-    """The tests of the commands, with the store in PostgreSQL and in MariaDB."""
+    """The tests of the commands and of killed processes, with the store in PostgreSQL and in MariaDB."""
     session.install("-e", ".[dev]")
-    for store in ("postgresql", "mariadb"):
-        session.run("pytest", *(session.posargs or ("tests/acceptance",)), env={"CSV_MANAGER_TEST_STORE": store})
+    for store in SERVERS:
+        _test_store(session, store, *(session.posargs or (COMMANDS, *KILLED)))
+
+
+def _test_store(session: nox.Session, store: str, *arguments: str) -> None:
+    """Run tests with the stores in a database."""
+    session.run("pytest", *arguments, env={"CSV_MANAGER_TEST_STORE": store})
 
 
 @nox.session

@@ -163,7 +163,7 @@ class Cli:
     @property
     def store(self) -> str:
         """The store's name in messages."""
-        return name_of(make_url(self._connection()))
+        return name_of(make_url(self.connection))
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Ask the store."""
@@ -178,7 +178,7 @@ class Cli:
     @contextlib.contextmanager
     def alone(self) -> Iterator[Connection]:
         """Write to the store, as another process that does not end, so that nobody else can."""
-        engine = make_engine(self._connection())
+        engine = make_engine(self.connection)
         try:
             with writing(engine) as connection:
                 yield connection
@@ -187,14 +187,16 @@ class Cli:
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Connection]:
-        engine = create_engine(self._connection())
+        engine = create_engine(self.connection)
         try:
             with engine.connect() as connection:
                 yield connection
         finally:
             engine.dispose()
 
-    def _connection(self) -> str:
+    @property
+    def connection(self) -> str:
+        """The URL of the store's database."""
         told = self.environment.get("CSV_MANAGER_WATCHER_DATABASE_CONNECTION")
         return told or f"sqlite:///{self.home / 'watcher_db.db'}"
 

@@ -15,7 +15,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -30,6 +32,8 @@ SERVERS = {
 #: With it, a test that finds no server fails instead of being skipped.
 REQUIRED = "CSV_MANAGER_TEST_REQUIRE_SERVERS"
 _START_SECONDS = 60
+#: Everything that a URL, a format string or a shell could trip over.
+PASSWORD = "p@ss/w:rd%"  # noqa: S105 - of users that live as long as a test
 
 
 def url_of(kind: str) -> URL:
@@ -73,6 +77,16 @@ def execute(url: URL, *statements: str) -> None:
         engine.dispose()
 
 
+def ask(url: URL, question: str) -> list[tuple[Any, ...]]:
+    """The rows of an answer."""
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(question))]
+    finally:
+        engine.dispose()
+
+
 @contextlib.contextmanager
 def database(kind: str) -> Iterator[URL]:
     """A new, empty database of a server, which is gone afterwards."""
@@ -83,6 +97,50 @@ def database(kind: str) -> Iterator[URL]:
         yield admin.set(database=name)
     finally:
         execute(admin, f"DROP DATABASE {name}" + (" WITH (FORCE)" if kind == "postgresql" else ""))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Users:
+    """The URLs of two users of a database; `root` is the server's own administrator."""
+
+    kind: str
+    root: URL
+    admin: URL
+    user: URL
+
+    @property
+    def quoted(self) -> str:
+        """The user in a statement of the server."""
+        return f'"{self.user.username}"' if self.kind == "postgresql" else f"'{self.user.username}'@'%'"
+
+
+@contextlib.contextmanager
+def users(kind: str, admin: str = "a%d:min", *, may_grant: bool = True) -> Iterator[Users]:
+    """A new database with an administrator and a user without rights, whose names and password are odd."""
+    mark = secrets.token_hex(4)
+    names = [f"{admin}_{mark}", f"user {mark}"]
+    try:
+        with database(kind) as url:
+            execute(url, *_made(kind, url.database or "", *names, may_grant=may_grant))
+            urls = [url.set(username=name, password=PASSWORD) for name in names]
+            yield Users(kind=kind, root=url, admin=urls[0], user=urls[1])
+    finally:
+        execute(url_of(kind), *dropped(kind, *names))
+
+
+def _made(kind: str, database: str, admin: str, user: str, *, may_grant: bool) -> list[str]:
+    if kind == "postgresql":
+        logins = [f"CREATE ROLE \"{name}\" LOGIN PASSWORD '{PASSWORD}'" for name in (admin, user)]
+        return [*logins, f'ALTER DATABASE {database} OWNER TO "{admin}"']
+    logins = [f"CREATE USER '{name}'@'%' IDENTIFIED BY '{PASSWORD}'" for name in (admin, user)]
+    return [*logins, f"GRANT ALL ON {database}.* TO '{admin}'@'%'" + (" WITH GRANT OPTION" if may_grant else "")]
+
+
+def dropped(kind: str, *names: str) -> list[str]:
+    """The statements after which users are gone."""
+    if kind == "postgresql":
+        return [f'DROP ROLE IF EXISTS "{name}"' for name in names]
+    return [f"DROP USER IF EXISTS '{name}'@'%'" for name in names]
 
 
 @contextlib.contextmanager

@@ -53,8 +53,12 @@ DATABASES: dict[str, object] = {}
 #: The folder of the versions' bytes.
 ARCHIVE_PATH = os.path.join(APP_PATH, "archive")
 
-#: The largest number of row changes of a version that are also rows of the store; more are read from the archive.
+#: The largest number of row changes of a version that are also rows of the store; more are read from the archive. So
+#: are those of more than 64 million characters together, or with one that a MySQL server does not take at once.
 HISTORY_ROW_LIMIT = 100000
+
+#: How long runs are kept, as in 90d or 12h; empty: for ever. The newest run of each file is kept all the same.
+RUN_KEEP_WITHIN = ""
 
 #: Whether long work shows on a terminal, on stderr, how far it is.
 PROGRESS = True

@@ -191,7 +191,13 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
 
 
 def _log_to_stderr(verbose: int) -> None:
-    """Log to stderr; of an embedding program that logs already nothing is changed."""
+    """Log to stderr; of an embedding program that logs already nothing is changed.
+
+    Of a lost connection, drivers and SQLAlchemy's pool tell more than the one line that says so: that is for -vv.
+    """
+    if verbose < 2 and not logging.getLogger().handlers:
+        for name in ("psycopg", "sqlalchemy.pool"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     handler = logging.StreamHandler()
     handler.setFormatter(

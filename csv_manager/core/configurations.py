@@ -6,11 +6,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from csv_manager.core.binds import DEFAULT
 from csv_manager.core.masking import masked
 from csv_manager.core.model import WatcherOptions
 
-#: Settings that change nothing of what is recorded.
-_LEFT_OUT = frozenset({"PROGRESS", "GROUNDWORK_LOGGING", "APP_DESCRIPTION", "WATCHER_DATABASE_DESCRIPTION"})
+#: Settings that change nothing of what is recorded: what people see, and where csv_manager keeps what it has.
+_LEFT_OUT = frozenset(
+    {
+        "PROGRESS", "GROUNDWORK_LOGGING", "APP_DESCRIPTION", "RUN_KEEP_WITHIN", "APP_PATH", "ARCHIVE_PATH",
+        "WATCHER_DATABASE_NAME", "WATCHER_DATABASE_DESCRIPTION", "WATCHER_DATABASE_LOCATION",
+        "WATCHER_DATABASE_CONNECTION",
+    }
+)  # fmt: skip
+_BINDS = "DATABASES"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +30,17 @@ class Configuration:
 
 
 def effective(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Of settings, what processing depends on, without secrets; where each was read from is not told."""
-    return {name: masked(name, value) for name, value in settings.items() if name not in _LEFT_OUT}
+    """Of settings, what processing depends on, without secrets; where each was read from is not told.
+
+    Nor is where the store is: hosts that share one, each with its own folders, have the same configuration.
+    """
+    told = {name: masked(name, value) for name, value in settings.items() if name not in _LEFT_OUT}
+    return {name: _others(value) if name == _BINDS else value for name, value in told.items()}
+
+
+def _others(binds: object) -> object:
+    """The databases besides the store."""
+    return {name: told for name, told in binds.items() if name != DEFAULT} if isinstance(binds, Mapping) else binds
 
 
 def configuration_of(settings: Mapping[str, Any], options: WatcherOptions) -> Configuration:

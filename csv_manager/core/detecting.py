@@ -195,7 +195,8 @@ def _sample_text(plain: BinaryIO, encoding: str, skip: int) -> str:
     """About 4 KB of text behind the skipped lines, cut at a line's end."""
     text = io.TextIOWrapper(plain, encoding=encoding, errors="replace", newline="")
     for _ in range(skip):
-        text.readline()
+        if not text.readline():
+            break
     sample = text.read(_SNIFF)
     text.detach()  # whoever opened it closes it
     if len(sample) < _SNIFF:

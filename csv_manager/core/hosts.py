@@ -3,6 +3,7 @@
 import getpass
 import os
 import socket
+from pathlib import Path
 
 
 def host() -> str:
@@ -29,3 +30,14 @@ def is_process_gone(pid: int) -> bool:
     except PermissionError:
         pass  # it is another user's
     return False
+
+
+def process_age(pid: int) -> float | None:
+    """The seconds since a process of this host began; None where the system does not tell."""
+    try:
+        # The name of the program, in brackets, may have spaces; the 22nd field is when it began, in ticks since boot.
+        began = int(Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19])
+        up = float(Path("/proc/uptime").read_text("utf-8").split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    return up - began / os.sysconf("SC_CLK_TCK")

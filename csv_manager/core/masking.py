@@ -1,25 +1,38 @@
 """What may be shown of a setting: no password, no token, and nothing of a variable that holds one."""
 
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 #: What stands for a secret.
 MASK = "***"
 _SECRET_NAME = re.compile(
-    r"(?i:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|(?:API|ACCESS|PRIVATE|SIGNING|ENCRYPTION)[_-]?KEY"
+    r"(?i:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|AUTHORIZATION|(?:API|ACCESS|PRIVATE|SIGNING|ENCRYPTION)[_-]?KEY"
     r"|(?:^|_)PASS(?:_|$)|_PWD(?:_|$)|_PW(?:_|$))"
     # In capitals and by itself it is the shell's own, the working folder.
     r"|^(?:pwd|pw|PW)$"
 )
+#: Names of keys: as a text it is a secret, as a list it is the columns that a row is known by.
+_KEY_NAME = re.compile(r"(?i:(?:^|[_-])KEY)$|[a-z]Key$")
 #: Names of texts like `login:password`.
 _LOGIN_NAMES = frozenset({"user", "admin", "login", "auth"})
 #: A URL's login and password may hold anything; the last @ is the one before the host. Paths have neither.
 _URL_PASSWORD = re.compile(r"(?<!sqlite)(?<!file)(://[^:]*:).*(?=@)", re.DOTALL)
+#: A login of the web is a token as often as not; so is one without a password, where databases and ssh do not log in.
+_URL_LOGIN = re.compile(
+    r"(https?://)[^/?#\s]+(?=@)"
+    r"|(?<![\w+.-])((?!postgres|mysql|mariadb|sqlite|file|ssh|sftp)[a-z][\w+.-]*://)[^:/?#@\s]+:?(?=@)",
+    re.IGNORECASE,
+)
 #: `?password=…` of a URL, `password=…` of a driver's own text, `"token": …` of JSON.
 _ASSIGNED = re.compile(
-    r"((?:password|passwd|passphrase|pwd|secret|token|credential|api_?key)\w*[\"']?\s*[=:]\s*)[^&]+", re.IGNORECASE
+    r"((?:(?:password|passwd|passphrase|pwd|secret|token|credential|authorization|api_?key)\w*|_key|(?-i:[a-z]Key)|(?<=[?&])key)"
+    r"[\"']?\s*[=:]\s*)[^&]+",
+    re.IGNORECASE,
 )
+#: What a header of HTTP says, in no path: `Bearer …`, and `Basic …` where that begins.
+_HEADER = re.compile(r"((?<![\w/\\.-])bearer\s+|(?:^|[\"'=:,;])\s*basic\s+)\S.*", re.IGNORECASE | re.DOTALL)
 _EMPTY: tuple[Any, ...] = (None, "", [], {}, ())
 _WORD = re.compile(r"[\w.-]*")
 _KINDS: tuple[tuple[Any, str], ...] = (
@@ -64,10 +77,10 @@ class FromVariable(str):
 def masked(name: str, value: Any) -> Any:
     """A value as it may be shown.
 
-    Hidden are: what has a name that tells of a secret, the password of a `login:password` and of a URL, what a text
-    assigns to the name of a secret, and what came from a variable with such a name.
+    Hidden are: what has a name that tells of a secret, or a text that is a key, the password of a `login:password` and
+    of a URL, what a text assigns to the name of a secret, and what came from a variable with such a name.
     """
-    if is_secret_name(name) and value not in _EMPTY:
+    if is_secret_name(name, is_text=isinstance(value, str)) and value not in _EMPTY:
         return MASK
     if isinstance(value, str):
         return _masked_text(name, value)
@@ -77,16 +90,22 @@ def masked(name: str, value: Any) -> Any:
             for key, entry in value.items()
         }
     if isinstance(value, (list, tuple)):
-        return [masked(name, entry) for entry in value]
+        return [_masked_text(name, entry) if isinstance(entry, str) else masked(name, entry) for entry in value]
     # Of a set, bytes or any other object, people would be shown its text.
     text = str(value)
     shown = _masked_text(name, text)
     return value if shown == text else shown
 
 
-def is_secret_name(name: str) -> bool:
-    """Whether a setting, a key or a variable of this name holds a secret."""
-    return _SECRET_NAME.search(name) is not None
+def is_secret_name(name: str, *, is_text: bool = True) -> bool:
+    """Whether a setting, a key or a variable of this name holds a secret, if it is a text or if it is anything."""
+    return _SECRET_NAME.search(name) is not None or (is_text and _KEY_NAME.search(name) is not None)
+
+
+def hiding(text: str, secrets: Iterable[str]) -> str:
+    """A text of which secrets that it holds may not be shown, nor what is made of it."""
+    shown = functools.reduce(lambda told, secret: told.replace(secret, MASK), secrets, _shown(text))
+    return text if shown == _shown(text) else FromVariable(text, shown)
 
 
 def word_of(text: object) -> str:
@@ -114,4 +133,6 @@ def _masked_text(name: str, text: str) -> str:
     login, colon, _ = text.partition(":")
     if colon and name.lower() in _LOGIN_NAMES:
         return f"{login}:{MASK}"
-    return _ASSIGNED.sub(rf"\1{MASK}", _URL_PASSWORD.sub(rf"\1{MASK}", text))
+    for pattern in (_URL_LOGIN, _URL_PASSWORD, _ASSIGNED, _HEADER):
+        text = pattern.sub(lambda found: "".join(filter(None, found.groups())) + MASK, text)
+    return text

@@ -13,6 +13,8 @@ from csv_manager.core.retention import Retention
 Op = Literal["insert", "update", "delete"]
 Cells = Mapping[str, "str | list[str] | None"]
 
+#: The most lines to skip; no file has more before its header.
+_MOST_LINES = 2**31 - 1
 #: The name under which the surplus fields of a row that is longer than its header stand, as a list.
 EXTRA = "_extra"
 
@@ -60,8 +62,8 @@ class FormatOptions:
             raise OptionError(f"--quotechar must be one character, or empty for none, not {self.quotechar!r}.")
         if self.quotechar and self.quotechar == self.delimiter:
             raise OptionError(f"--quotechar and --delimiter are both {self.quotechar!r}.")
-        if self.skip_lines is not None and self.skip_lines < 0:
-            raise OptionError(f"--skip-lines must be 0 or more, not {self.skip_lines}.")
+        if self.skip_lines is not None and not 0 <= self.skip_lines <= _MOST_LINES:
+            raise OptionError(f"--skip-lines must be from 0 to {_MOST_LINES}, not {self.skip_lines}.")
         if self.names is not None and len(set(self.names)) != len(self.names):
             raise OptionError(f"--header repeats a name: {', '.join(self.names)}.")
         if self.encoding is not None:
@@ -291,6 +293,11 @@ class RowChange:
     after: Cells | None
     line: int | None
 
+    @property
+    def size(self) -> int:
+        """How large it is: the characters of its names and cells, and one more for each."""
+        return sum(_size(cells) for cells in (self.key, self.before, self.after) if cells)
+
     def to_json(self, *, csv_file: str, version: int | None, seq: int) -> dict[str, Any]:
         """The row change in the form that it has everywhere: in streams, files and the store."""
         return {
@@ -303,6 +310,15 @@ class RowChange:
             "after": self.after,
             "line": self.line,
         }
+
+
+def _size(cells: Cells) -> int:
+    names = 2 * len(cells) + len("".join(cells))
+    try:
+        return names + len("".join(cells.values()))  # type: ignore[arg-type] # what is no text is told below
+    except TypeError:  # a row is too short, or too long
+        told = (cell if isinstance(cell, str) else ",".join(cell) for cell in cells.values() if cell)
+        return names + len("".join(told))
 
 
 @dataclass(frozen=True, kw_only=True)

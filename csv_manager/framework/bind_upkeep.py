@@ -1,21 +1,27 @@
 """What is done with the databases of the settings: asking how they are, checking rights, upgrading tables."""
 
+import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from csv_manager.core.binds import DEFAULT, Bind
-from csv_manager.core.errors import CsvManagerError
+from csv_manager.core.errors import ConfigurationError, CsvManagerError, PluginError, StoreError
 from csv_manager.framework.databases import Databases
+from csv_manager.framework.plugin_migrations import check_line, telling
+
+if TYPE_CHECKING:
+    from csv_manager.store.copying import Progress
+    from csv_manager.store.urls import Role
 
 
 @dataclass(frozen=True, kw_only=True)
 class BindState:
     """How a database is, and where: no password.
 
-    `state` is `ok`, `empty`, `behind`, `newer` or `unreachable`, with the `reason`. `schema` is the revision of the
-    store's tables, and of each plugin's that has some there. `database` is the path of an SQLite file.
+    `state` is `ok`, `empty`, `behind`, `newer`, `broken` or `unreachable`, with the `reason`. `schema` is the revision
+    of the store's tables, and of each plugin's that has some there. `database` is the path of an SQLite file.
     """
 
     name: str
@@ -31,16 +37,22 @@ class BindState:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing that was checked of a database; `reason` is None if it is right."""
+    """One thing that was checked of a database; `reason` is None if it is right.
+
+    It may be right with a `warning`.
+    """
 
     name: str
     role: str
     check: str
     reason: str | None
+    warning: str | None = None
 
 
 #: The line of migrations that is csv_manager's own.
 _OWN = "csv_manager"
+#: The states of a database whose tables are still to be made.
+_UNMADE = ("empty", "behind")
 
 
 class Upkeep:
@@ -56,12 +68,15 @@ class Upkeep:
 
         bind = self._databases.known(name)
         place = _place(bind)
+        if _is_missing(bind):
+            return BindState(**place, state="empty", reason="there is no such file yet")
         try:
             with self._engine(bind) as engine:
-                missing = missing_tables(engine, self._databases.tables_of(name))
+                missing = missing_tables(engine, self._mapped(name))
                 states = {line.name: state_of(engine, line) for line in self._lines(name)}
         except CsvManagerError as error:
-            return BindState(**place, state="unreachable", reason=str(error))
+            state = "broken" if isinstance(error, PluginError) else "unreachable"
+            return BindState(**place, state=state, reason=str(error))
         wrong = next((told for told in states.values() if told.state != "ok"), None)
         there = {line: told.found for line, told in states.items() if told.found}
         schema = ", ".join(found if line == _OWN else f"{line} {found}" for line, found in there.items())
@@ -73,65 +88,212 @@ class Upkeep:
 
     def upgrade(self, name: str) -> list[str]:
         """Make or upgrade the tables of a database, as its administrator; what was done, in words."""
-        from csv_manager.store.roles import missing_tables
+        from csv_manager.store import roles
         from csv_manager.store.upgrade import state_of, upgrade_as
         from csv_manager.store.urls import url_of
 
         bind = self._databases.known(name)
+        user, admin = url_of(bind), url_of(bind, "admin")
         done = []
         # Who reads and writes rows may have no rights yet, and then cannot even look.
         with self._engine(bind) as engine, self._engine(bind, "admin") as administrators:
+            lacked = roles.are_two(admin, user) and self._lacking(bind, engine)
             for line in self._lines(name):
-                changed = upgrade_as(engine, url_of(bind, "admin"), line)
+                with telling(line):
+                    changed = upgrade_as(engine, admin, line)
                 done += [f"{line.name} to {state_of(administrators, line).newest}"] if changed else []
-            missing = missing_tables(administrators, self._databases.tables_of(name))
-        if self._databases.tables_of(name):
-            self._databases.bind(name).create_all()
-        return done + [f"made {table}" for table in missing]
+            missing = roles.missing_tables(administrators, self._mapped(name))
+            if self._mapped(name):
+                self._databases.bind(name).create_all()
+            elif lacked and not list(self._lines(name)):
+                roles.let_in(administrators, user)
+            if lacked and (still := self._lacking(bind, engine)):
+                raise StoreError(f"{still.partition(';')[0]}, and {admin.username} could not grant it; its owner can.")
+        done += [f"made {table}" for table in missing]
+        return done or ([f"granted {user.username} its rights"] if lacked else [])
 
     def sql(self, name: str) -> str:
-        """The statements that `upgrade` would execute for migrations."""
-        from csv_manager.store.upgrade import sql_of
+        """The statements that `upgrade` would execute; empty if nothing is missing."""
+        from csv_manager.store import roles, upgrade
+        from csv_manager.store.urls import url_of
 
         bind = self._databases.known(name)
-        with self._engine(bind, "admin") as engine:
-            return "\n".join(filter(None, (sql_of(engine, line) for line in self._lines(name))))
+        with self._engine(bind) as engine, self._engine(bind, "admin") as administrators:
+            written = []
+            for line in self._lines(name):
+                with telling(line):
+                    written.append(upgrade.sql_of(administrators, line).strip())
+            there = upgrade.after("\n".join(written), administrators, roles.tables_there(administrators))
+            missing = [table for table in self._databases.mapped(name) if table.name not in there]
+            written.append(upgrade.sql_of_tables(administrators, missing))
+            if roles.are_two(url_of(bind, "admin"), url_of(bind)) and (any(written) or self._lacking(bind, engine)):
+                there |= {table.name for table in missing}
+                tables = upgrade.within(self._tables(name, administrators), there)
+                written.append(upgrade.sql_of_grants(administrators, url_of(bind), tables))
+        return "\n\n".join(filter(None, written))
+
+    def copy(self, name: str, progress: "Progress") -> dict[str, int]:
+        """Copy the store that is in a database into the store, which has to be empty; the rows of each table.
+
+        Raises `ConfigurationError`, `StoreError`, and nothing was copied then.
+        """
+        from csv_manager.store.copying import copy_store
+        from csv_manager.store.schema import metadata
+
+        source, target = self._databases.known(name), self._databases.known(DEFAULT)
+        if name == DEFAULT:
+            raise ConfigurationError(f"{DEFAULT} is the store itself; name the database that its content is in.")
+        for bind in (source, target):
+            self._refuse_other(bind)
+        tables = [*metadata.tables.values(), *self._databases.mapped(DEFAULT)]
+        with self._engine(source) as old, self._engine(target, "admin") as new:
+            return copy_store(old, new, tables, progress)
+
+    def _refuse_other(self, bind: Bind) -> None:
+        """Raise for a database that has no store, or one of other tables than those that are known here."""
+        from csv_manager.store.upgrade import CORE, state_of
+
+        told = None
+        if not _is_missing(bind):
+            with self._engine(bind) as engine:
+                told = state_of(engine, CORE)
+        if told is None or told.state == "empty":
+            where = _place(bind)
+            mend = f"; csv_manager database_upgrade {DEFAULT} makes one" if bind.name == DEFAULT else ""
+            raise StoreError(f"There is no store in {bind.name} ({where['address'] or where['database']}){mend}.")
+        if told.state != "ok":
+            raise StoreError(
+                f"The store in {bind.name} has schema {told.found}, and {told.newest} is known here; where it is the "
+                "store, csv_manager database_upgrade upgrades it."
+            )
 
     def check(self, name: str) -> Iterator[Check]:
         """Whether a database can be reached, by whom, with what rights, and has the tables that are known here."""
+        bind = self._databases.known(name)
+        told = self.state(name)
+        logins: tuple[Role, ...] = ("user", "admin") if _has_admin(bind) else ("user",)
+        for role in () if _is_missing(bind) else logins:
+            unreachable, missing, more = self._refusals(bind, role, told)
+            yield Check(name=name, role=role, check="reachable", reason=unreachable)
+            if unreachable is None:
+                yield Check(name=name, role=role, check="rights", reason=missing, warning=more)
+        if told.state != "unreachable":
+            yield Check(name=name, role="user", check="schema", reason=self._apart(bind) or _wrong(told))
+
+    def _refusals(self, bind: Bind, role: "Role", told: BindState) -> tuple[str | None, str | None, str | None]:
+        """Why a role cannot log in, what rights it lacks, and which it has that it does not need."""
         from csv_manager.store import roles
 
-        bind = self._databases.known(name)
-        for role in ("user", "admin") if bind.admin not in (None, bind.user) else ("user",):
+        try:
             with self._engine(bind, role) as engine:
                 unreachable = roles.refusal(engine)
-                yield Check(name=name, role=role, check="reachable", reason=unreachable)
-                if unreachable is None:
-                    tables = self._tables(name)
-                    missing = roles.missing_rights(engine, tables, is_admin=role == "admin")
-                    yield Check(name=name, role=role, check="rights", reason=missing)
-        told = self.state(name)
-        if told.state != "unreachable":
-            mend = f"csv_manager database_upgrade {name} mends it" if told.state != "newer" else "upgrade csv_manager"
-            reason = None if told.state == "ok" else f"{told.reason}; {mend}."
-            yield Check(name=name, role="user", check="schema", reason=reason)
+                if unreachable is not None:
+                    return unreachable, None, None
+                if told.state == "broken":  # the migrations do not tell which tables there are
+                    return None, None, None
+                makes = role == "admin" or (not _has_admin(bind) and told.state in _UNMADE)
+                needs_less = _has_admin(bind) and role == "user"
+                more = roles.excess(engine, self._tables(bind.name, engine).all) if needs_less else None
+                return None, self._lacking(bind, engine, makes=makes), more
+        except ConfigurationError as error:
+            return str(error), None, None
 
-    def _tables(self, name: str) -> list[str]:
-        from csv_manager.store.schema import VERSION_TABLE, metadata
+    def refuse_unusable(self) -> None:
+        """Raise `StoreError` for a database in which plugins have tables, and that cannot be used as it is."""
+        for name in self._databases.used():
+            wrong = _wrong(self.state(name))
+            if wrong is not None:
+                raise StoreError(f"The database {name}: {wrong}")
 
-        own = [VERSION_TABLE, *metadata.tables] if name == DEFAULT else []
-        return own + self._databases.tables_of(name)
+    def _lacking(self, bind: Bind, engine: Any, *, makes: bool = False) -> str | None:
+        """What who logs in may not do with a database; `makes` if it is to make tables."""
+        from csv_manager.store import roles
+        from csv_manager.store.urls import url_of
 
-    def _lines(self, name: str) -> list[Any]:
+        user, admin = url_of(bind), url_of(bind, "admin")
+        if (unreachable := roles.refusal(engine)) is not None:
+            return unreachable
+        tables, there = self._tables(bind.name, engine), None
+        if roles.are_two(admin, user):
+            with self._engine(bind, "admin") as administrators:
+                # Some servers show a user only the tables that it has rights on.
+                there = roles.tables_there(administrators) if roles.refusal(administrators) is None else None
+        missing = roles.missing_rights(engine, tables.written, read=tables.read, there=there, is_admin=makes)
+        if missing is None and makes and roles.are_two(admin, user):
+            return roles.ungrantable(engine, user)
+        return missing
+
+    def _apart(self, bind: Bind) -> str | None:
+        """Why the user would not find what the administrator makes, where both can log in."""
+        from csv_manager.store import roles
+        from csv_manager.store.urls import url_of
+
+        user, admin = url_of(bind), url_of(bind, "admin")
+        if not roles.are_two(admin, user):
+            return None
+        with self._engine(bind, "admin") as administrators:
+            return roles.apart(administrators, user) if roles.refusal(administrators) is None else None
+
+    def _tables(self, name: str, engine: Any) -> Any:
+        """The tables that are known of a database, as its user needs them."""
+        from csv_manager.store.sql_dialects import UserTables
+        from csv_manager.store.upgrade import tables_of
+
+        lines = [tables_of(engine, line) for line in self._lines(name, broken=False)]
+        written = [*(table for line in lines for table in line.written), *self._mapped(name)]
+        read = tuple(table for line in lines for table in line.read)
+        return UserTables(written=tuple(dict.fromkeys(written)), read=read)
+
+    def _mapped(self, name: str) -> list[str]:
+        return [str(table.name) for table in self._databases.mapped(name)]
+
+    def _lines(self, name: str, *, broken: bool = True) -> Iterator[Any]:
+        """The lines of migrations of a database; those that cannot be used raise `PluginError`, or are left out."""
         from csv_manager.store.upgrade import CORE
 
-        return [*([CORE] if name == DEFAULT else []), *self._databases.lines(name)]
+        yield from [CORE] if name == DEFAULT else []
+        for line in self._databases.lines(name):
+            try:
+                check_line(line)
+            except PluginError:
+                if broken:
+                    raise
+                continue
+            yield line
 
     def _engine(self, bind: Bind, role: Any = "user") -> Any:
         from csv_manager.store.engine import using
-        from csv_manager.store.urls import url_of
+        from csv_manager.store.urls import is_in_memory, url_of
 
+        if is_in_memory(bind):  # another engine would have another database
+            return contextlib.nullcontext(self._databases.bind(bind.name).engine)
         return using(url_of(bind, role))
+
+
+def _wrong(told: BindState) -> str | None:
+    """Why a database cannot be used, as a sentence, and what mends that; None if it can."""
+    match told.state:
+        case "ok":
+            return None
+        case "unreachable" | "broken":
+            return told.reason
+        case "newer":
+            return f"{told.reason}; upgrade csv_manager."
+        case _:
+            return f"{told.reason}; csv_manager database_upgrade {told.name} mends it."
+
+
+def _has_admin(bind: Bind) -> bool:
+    """Whether tables are made by another user than who reads and writes their rows."""
+    return bind.admin not in (None, bind.user)
+
+
+def _is_missing(bind: Bind) -> bool:
+    """Whether a database is an SQLite file that is not there; whoever looks into it would make it."""
+    from csv_manager.store.urls import url_of
+
+    path = url_of(bind).database if bind.sql_dialect == "sqlite" else None
+    return path not in (None, "", ":memory:") and not str(path).startswith("file:") and not os.path.exists(str(path))
 
 
 def _place(bind: Bind) -> dict[str, Any]:
@@ -146,12 +308,5 @@ def _place(bind: Bind) -> dict[str, Any]:
         "address": f"{host}:{url.port}" if url.port else host,
         "database": url.database,
         "user": url.username,
-        "admin": url_of(bind, "admin").username,
+        "admin": url_of(bind, "admin").username if _has_admin(bind) else None,
     }
-
-
-def line_of_plugin(plugin: Any, folder: str) -> Any:
-    """The line of migrations of a plugin, whose modules are in a folder."""
-    from csv_manager.store.upgrade import Migrations
-
-    return Migrations(name=plugin.name, folder=Path(folder), version_table=f"csv_schema_of_{plugin.name.lower()}"[:60])

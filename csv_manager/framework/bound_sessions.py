@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, Table
+from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from sqlalchemy.sql.visitors import iterate
 
@@ -17,8 +17,12 @@ class BoundSession(Session):
         super().__init__(**kwargs)
         self._databases = databases
 
-    def get_bind(self, mapper: Any = None, *, clause: Any = None, **_: Any) -> Engine:
-        """The engine of a mapped class, or of the first table of a statement."""
+    def get_bind(
+        self, mapper: Any = None, *, clause: Any = None, bind: Engine | Connection | None = None, **_: Any
+    ) -> Engine | Connection:
+        """The bind that was asked for, else the engine of a mapped class, or of the first table of a statement."""
+        if bind is not None:
+            return bind
         if mapper is not None:
             from sqlalchemy import inspect
 
@@ -29,7 +33,7 @@ class BoundSession(Session):
                 if clause is not None
                 else None
             )
-        name = self._databases.bind_of(str(getattr(table, "name", "")))
+        name = self._databases.bind_of(table)
         engine: Engine = self._databases.bind(name).engine
         return engine
 

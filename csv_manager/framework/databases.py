@@ -6,7 +6,9 @@ password is in any attribute that a command might print. SQLAlchemy is imported 
 """
 
 import difflib
+import functools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from groundwork.util import gw_get
@@ -16,6 +18,22 @@ from csv_manager.core.errors import ConfigurationError, PluginError
 from csv_manager.framework.bind_settings import binds_of
 
 Mapped = TypeVar("Mapped", bound=type)
+#: What the tables begin with that plugins' lines of migrations have for their revisions.
+LINES = "csv_schema_of_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the table of a registered class is, and which plugin said so."""
+
+    clazz: type
+    database: "Database"
+    plugin: Any
+
+    @property
+    def table(self) -> str:
+        """The table's name."""
+        return str(self.clazz.__table__.name)  # type: ignore[attr-defined]
 
 
 class Databases:
@@ -26,15 +44,18 @@ class Databases:
         self._settings = settings
         self._databases: dict[str, Database] = {}
         self._session: Any = None
-        #: Which bind has a table of a registered class, and which plugin said so.
-        self._tables: dict[str, tuple[str, Any]] = {}
+        #: By the tables of registered classes.
+        self._places: dict[Any, Place] = {}
         self._lines: dict[str, list[Any]] = {}
         self.classes = BoundClasses(self)
         app.signals.register("db_registered", app, "A database was registered: database.")
         app.signals.register("db_class_registered", app, "A mapped class was registered: database, db_class.")
+        app.signals.connect(
+            "csv_databases_forget", "plugin_deactivate_post", self.forget, app, "Forgets what a plugin registered"
+        )
 
-    @property
-    def binds(self) -> dict[str, Bind]:
+    @functools.cached_property
+    def binds(self) -> Mapping[str, Bind]:
         """The databases that the settings tell of, by their names; `default`, the store's, is the first."""
         return binds_of(self._settings())
 
@@ -57,9 +78,13 @@ class Databases:
     def bind(self, name: str = DEFAULT) -> "Database":
         """The database of a bind. Raises `ConfigurationError` for one that the settings do not tell of."""
         if name not in self._databases:
-            from csv_manager.store.urls import url_of
+            from csv_manager.store.urls import is_in_memory, url_of
 
             known = self.known(name)
+            if name == DEFAULT and is_in_memory(known):
+                raise ConfigurationError(
+                    "The store is in memory, where nobody else finds it; set databases.default to a file or a server."
+                )
             description = f"The database {name} of the settings"
             self._add(
                 Database(name, url_of(known), description, self.app, self._registered, admin=url_of(known, "admin"))
@@ -87,37 +112,76 @@ class Databases:
             return self.bind(name)
         return gw_get(dict(self._databases), name, plugin)
 
-    def bind_of(self, table: str) -> str:
-        """The name of the bind that has a table."""
-        return self._tables[table][0] if table in self._tables else DEFAULT
+    def bind_of(self, table: Any) -> str:
+        """The name of the database that has a table of a registered class, else the store's."""
+        return self._places[table].database.name if table in self._places else DEFAULT
 
-    def tables_of(self, name: str) -> list[str]:
-        """The tables of the classes that are registered for a bind."""
-        return [table for table, (bind, _) in self._tables.items() if bind == name]
+    def used(self) -> list[str]:
+        """The binds in which plugins have tables, or migrations for some."""
+        return [name for name in self.binds if self.mapped(name) or self.lines(name)]
 
-    def place(self, clazz: Any, bind: str, plugin: Any) -> None:
-        """Note which bind has the table of a class. Raises `PluginError` if another one has a table of that name."""
-        from csv_manager.store.schema import metadata
+    def mapped(self, name: str) -> list[Any]:
+        """The tables of the classes that are registered for a bind, as SQLAlchemy has them."""
+        known = self._databases.get(name)
+        return known.tables() if known else []
 
-        table = str(clazz.__table__.name)
-        other = self._tables.get(table) or ((DEFAULT, None) if table in metadata.tables else None)
-        if other is not None:
-            owner = f"plugin {other[1].name}" if other[1] is not None else "csv_manager"
+    def place(self, clazz: Any, database: "Database", plugin: Any) -> None:
+        """Note which database has the table of a class.
+
+        Raises `PluginError` if another bind, or another class in this one, has a table of that name in whatever case.
+        """
+        table = getattr(clazz, "__table__", None)
+        known = self._places.get(table)
+        if table is None or (known and known.database is database and plugin in (known.plugin, self.app)):
+            return
+        if database.is_bind:
+            self._refuse_taken(clazz, str(table.name))
+        self._places[table] = Place(clazz=clazz, database=database, plugin=plugin)
+
+    def _refuse_taken(self, clazz: type, table: str) -> None:
+        from csv_manager.store.schema import VERSION_TABLE, metadata
+
+        name = table.casefold()
+        taken = (place for place in self._places.values() if place.database.is_bind and place.table.casefold() == name)
+        other = next(taken, None)
+        is_ours = name in (VERSION_TABLE, *metadata.tables) or name.startswith(LINES)
+        if other is not None or is_ours:
+            where = other.database.name if other else DEFAULT
+            owner = f"plugin {other.plugin.name}" if other else "csv_manager"
             raise PluginError(
-                f"{clazz.__name__}: the database {other[0]} has a table {table!r} already, of {owner}; one session "
-                "sees all databases, so name it otherwise."
+                f"{clazz.__name__}: the database {where} has a table {table!r} already, of {owner}; one session sees "
+                "all databases, so name it otherwise."
             )
-        self._tables[table] = bind, plugin
+
+    def forget(self, plugin: Any, **_: Any) -> None:
+        """Forget what a plugin registered: its classes, migrations and databases."""
+        for table, place in list(self._places.items()):
+            if place.plugin is plugin:
+                del self._places[table]
+                place.database.classes.forget(place.clazz)
+        for name, lines in self._lines.items():
+            self._lines[name] = [line for line in lines if line.name != plugin.name]
+        for name, database in list(self._databases.items()):
+            if database.plugin is plugin:
+                self.unregister(name)
 
     def lines(self, name: str) -> list[Any]:
         """The lines of migrations that plugins have for a bind."""
         return self._lines.get(name, [])
 
     def add_migrations(self, folder: str, plugin: Any, bind: str = DEFAULT) -> None:
-        """Have a plugin's tables be made by migrations, the modules of a folder. Raises `ConfigurationError`."""
-        from csv_manager.framework.bind_upkeep import line_of_plugin
+        """Have a plugin's tables be made by migrations, the modules of a folder.
 
-        self._lines.setdefault(self.known(bind).name, []).append(line_of_plugin(plugin, folder))
+        Raises `ConfigurationError` for an unknown bind, `PluginError` for a second folder.
+        """
+        from csv_manager.framework.plugin_migrations import line_of_plugin
+
+        line, lines = line_of_plugin(plugin, folder), self._lines.setdefault(self.known(bind).name, [])
+        other = next((known for known in lines if known.version_table == line.version_table), None)
+        if other is not None and other != line:
+            raise PluginError(f"{line.name}: {other.name} has migrations for the database {bind} already.")
+        if other is None:
+            lines.append(line)
 
     def dispose(self) -> None:
         """Close the connections of every database."""
@@ -132,6 +196,7 @@ class Databases:
         return database
 
     def _registered(self, database: "Database", clazz: type) -> None:
+        self.place(clazz, database, database.plugin)
         self.app.signals.send("db_class_registered", plugin=database.plugin, database=database, db_class=clazz)
 
 
@@ -148,9 +213,14 @@ class BoundClasses:
         bind.
         """
         name = getattr(clazz, "__bind_key__", None) or DEFAULT
-        database = self._databases.bind(name)
-        self._databases.place(clazz, name, plugin or self._databases.app)
-        database.classes.register(clazz)
+        owner = plugin or self._databases.app
+        try:
+            database = self._databases.bind(name)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{clazz.__name__} of {owner.name}: {error}") from None
+        self._databases.place(clazz, database, owner)
+        if clazz not in database.classes.get().values():
+            database.classes.register(clazz)
         return clazz
 
 
@@ -179,14 +249,20 @@ class Database:
         self.Base: Any = declarative_base()
         self.Base.query = self.session.query_property()
         self.classes = DatabaseClasses(lambda clazz: registered(self, clazz))
+        #: Whether it is one of the settings.
+        self.is_bind = admin is not None
         self._admin = admin
 
     def create_all(self) -> None:
         """Make the tables of the registered classes that do not exist yet, and grant the user rights on their rows."""
         from csv_manager.store.upgrade import create_tables
 
+        create_tables(self.engine, self._admin, self.tables())
+
+    def tables(self) -> list[Any]:
+        """The tables of the registered classes, and the others of `Base`, as SQLAlchemy has them."""
         tables = [clazz.__table__ for clazz in self.classes.get().values()]
-        create_tables(self.engine, self._admin, {**self.Base.metadata.tables, **{t.name: t for t in tables}}.values())
+        return list({**self.Base.metadata.tables, **{table.name: table for table in tables}}.values())
 
     def add(self, instance: object) -> None:
         """Add an instance to this thread's session."""
@@ -231,13 +307,17 @@ class DatabaseClasses:
         key = name or clazz.__name__
         if key in self._classes:
             raise PluginError(f"The class {key} is registered in this database already.")
-        self._classes[key] = clazz
         self._registered(clazz)
+        self._classes[key] = clazz
         return clazz
 
     def unregister(self, name: str) -> type | None:
         """Forget a class."""
         return self._classes.pop(name, None)
+
+    def forget(self, clazz: type) -> None:
+        """Forget a class by whatever name."""
+        self._classes = {name: known for name, known in self._classes.items() if known is not clazz}
 
     def get(self, clazz_name: str | None = None) -> Any:
         """One class by name, or the dictionary of all."""

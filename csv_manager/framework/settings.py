@@ -19,6 +19,7 @@ from csv_manager.core.binds import DEFAULT, parse_binds
 from csv_manager.core.errors import ConfigurationError, OptionError
 from csv_manager.core.masking import FromVariable, kind_of, masked, word_of
 from csv_manager.core.model import check_seconds
+from csv_manager.core.retention import parse_duration
 from csv_manager.framework.errors import line_of, reason_of
 from csv_manager.framework.variables import BINDS, CONNECTION, Variables
 
@@ -128,8 +129,15 @@ def _warn(merged: Mapping[str, Setting], shipped: Mapping[str, Any]) -> None:
         close = difflib.get_close_matches(setting.name, shipped, 1, 0.9)
         if setting.name not in shipped and close:
             log.warning("%s: there is no setting %s; did you mean %s?", setting.origin, setting.name, close[0])
+    binds = merged[BINDS].value if BINDS in merged else {}
+    meant = difflib.get_close_matches(DEFAULT, () if DEFAULT in binds else binds, 1, 0.7)
+    if meant:
+        log.warning(
+            "%s: no database is called %s, which is the store's name; did you mean that by %s?",
+            merged[BINDS].origin, DEFAULT, meant[0],
+        )  # fmt: skip
     told = [merged[name] for name in _OF_THE_STORE if name in merged]
-    if told and DEFAULT in (merged[BINDS].value if BINDS in merged else ()):
+    if told and DEFAULT in binds:
         others = " and ".join(f"{setting.name} of {setting.origin}" for setting in told)
         log.warning("The store is databases.%s of %s; %s does not count.", DEFAULT, merged[BINDS].origin, others)
 
@@ -152,7 +160,8 @@ def _read(path: Path, environment: Mapping[str, str], shipped: Mapping[str, Any]
     is_yaml = path.suffix in (".yaml", ".yml")
     values = _read_yaml(path) if is_yaml else _execute(path, {})
     variables = Variables(environment, str(path))
-    return _Layer(str(path), _with_variables(values, tuple(values) if is_yaml else _EXPANDED, variables, shipped))
+    told = _with_variables(values, tuple(values) if is_yaml else _EXPANDED, variables, shipped)
+    return _Layer(str(path), told if is_yaml else {name: variables.hide(value) for name, value in told.items()})
 
 
 def _with_variables(
@@ -265,6 +274,11 @@ def _check_value(name: str, value: Any, origin: str) -> None:
             raise ConfigurationError(f"{origin}: {error}") from None
     if name == "HISTORY_ROW_LIMIT" and not (isinstance(value, int) and value >= 0):
         raise ConfigurationError(f"{origin}: {name} must be a whole number, 0 or more, not {value!r}.")
+    if name == "RUN_KEEP_WITHIN" and value:
+        try:
+            parse_duration(str(value))
+        except OptionError as error:
+            raise ConfigurationError(f"{origin}: {name}: {error}") from None
     if name in _NOT_EMPTY and not str(value):
         raise ConfigurationError(f"{origin}: {name} must not be empty.")
 

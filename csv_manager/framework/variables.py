@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from csv_manager.core.errors import ConfigurationError
-from csv_manager.core.masking import MASK, FromVariable, is_secret_name, word_of
+from csv_manager.core.masking import MASK, FromVariable, hiding, is_secret_name, word_of
 
 #: The settings that connections are told by.
 CONNECTION, BINDS = "WATCHER_DATABASE_CONNECTION", "DATABASES"
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}|\$\{")
 _WHOLE = re.compile(r"env:(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
+#: The least characters of a secret that is looked for in a text; fewer may stand in it by chance.
+_LEAST_SECRET = 6
 _CAPITALS = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
@@ -48,6 +50,17 @@ class Variables:
         if isinstance(value, (list, tuple)):
             return [self.expand(entry, *path, str(index)) for index, entry in enumerate(value)]
         return self._expand_text(value, path) if isinstance(value, str) else value
+
+    def hide(self, value: Any) -> Any:
+        """A value that code made, of which no text shows what a variable with the name of a secret holds."""
+        if isinstance(value, dict):
+            return {key: self.hide(entry) for key, entry in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(map(self.hide, value)) if type(value) in (list, tuple) else value
+        if not isinstance(value, str):
+            return value
+        secrets = (told for name, told in self._environment.items() if is_secret_name(name))
+        return hiding(value, (told for told in secrets if len(told) >= _LEAST_SECRET))
 
     def _expand_text(self, text: str, path: tuple[str, ...]) -> str:
         where = f"{text.place if isinstance(text, PlacedText) else self.origin}: {_dotted(path)}"

@@ -60,7 +60,8 @@ class CsvDatabasesPlugin:
     def migrations(self, folder: str | os.PathLike[str], database: str = "default") -> None:
         """Have tables of this plugin be made by Alembic migrations, the modules of a folder, a branch of its own.
 
-        csv_manager database_upgrade brings them to the newest one.
+        csv_manager database_upgrade brings them to the newest one, and lets the user read and write their rows. What a
+        migration makes only after a look at the database is not known before, and not checked by database_check.
         """
         self._app.add_migrations(os.fspath(folder), self._plugin, database)
 
@@ -69,7 +70,7 @@ class CsvDatabasesPlugin:
         return self._upkeep().state(name)
 
     def check(self, name: str) -> Iterator[Any]:
-        """What was checked of a database: `name`, `role`, `check`, and the `reason` if that is not right."""
+        """What was checked of a database: `name`, `role`, `check`, the `reason` if that is wrong, maybe a `warning`."""
         checks: Iterator[Any] = self._upkeep().check(name)
         return checks
 
@@ -82,6 +83,15 @@ class CsvDatabasesPlugin:
         """The statements that `upgrade` would execute. Raises `StoreError`."""
         statements: str = self._upkeep().sql(name)
         return statements
+
+    def copy(self, name: str, progress: Any) -> dict[str, int]:
+        """Copy the store in a database into the store, which has to be empty; the rows of each table.
+
+        `progress(label, length)` is a context manager that gives a function to call with how much more is done.
+        Raises `ConfigurationError`, `StoreError`, and nothing was copied then.
+        """
+        copied: dict[str, int] = self._upkeep().copy(name, progress)
+        return copied
 
     def _upkeep(self) -> Any:
         from csv_manager.framework.bind_upkeep import Upkeep

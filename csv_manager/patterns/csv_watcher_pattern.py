@@ -105,6 +105,14 @@ class CsvWatcherPlugin:
         with hurrying(seconds):
             self._app.store.catalog.check_free()
 
+    def check_databases(self) -> None:
+        """Raise `StoreError` for a database in which plugins have tables, and that cannot be used as it is."""
+        if self._plugin.app.databases.used():
+            from csv_manager.framework.bind_upkeep import Upkeep
+
+            self.load_store()
+            Upkeep(self._plugin.app.databases).refuse_unusable()
+
     def check(self, csv_file: str, options: WatcherOptions) -> None:
         """Raise what makes a file's content unusable for a watcher; store nothing."""
         self._app.runtime.wait_settled(csv_file, options)
@@ -159,7 +167,10 @@ class CsvWatcherPlugin:
         self._app.runtime.put_back(csv_file, options)
 
     def prune(self) -> None:
-        """Forget the versions that the watchers' retention does not keep; done by itself while files are watched."""
+        """Forget the versions that the watchers' retention does not keep, and old runs, as RUN_KEEP_WITHIN says.
+
+        Done by itself while files are watched.
+        """
         self._app.runtime.prune()
 
     def doomed(self, csv_file: str, retention: Retention) -> list[int]:

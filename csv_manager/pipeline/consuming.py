@@ -259,9 +259,10 @@ class Consumer:
         self._lock = threading.Lock()
 
     def add(self, watch_id: str, done: Done) -> None:
-        """Take in a file that was recorded for a watcher."""
+        """Take in a file that was recorded for a watcher; what kept an older content of it does not count."""
         with self._lock:
             self._waiting[done.place] = watch_id, done
+            self._retry_at.pop(done.place, None)
 
     def forget(self, watch_id: str) -> None:
         """A watcher is no more; its files stay."""

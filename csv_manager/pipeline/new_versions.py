@@ -1,5 +1,9 @@
 """What is to be stored of a content: a version that was compared, one that is held, or another way to read the head."""
 
+import itertools
+from collections.abc import Callable, Iterable
+from typing import Any
+
 from csv_manager.archive import Snapshot
 from csv_manager.core.changes import Counts
 from csv_manager.core.errors import (
@@ -21,12 +25,46 @@ CODES: dict[type[CsvManagerError], str] = {
 }
 #: What makes a content one that is held.
 UNREADABLE = tuple(CODES)
+#: The most characters of a version's row changes that are kept in SQL.
+_MOST = 1 << 26
+#: So many characters are taken by any database: in JSON, in a statement, each has up to 14 bytes.
+_ANY = 1 << 16
+#: The most characters of the beginning of a finding, and of its end.
+_MOST_WORDS = 1_000
+#: Whether the store takes values, each in a row of its own.
+Takes = Callable[[Iterable[Any]], bool]
 
 
-def reread(version: Version, table: Table) -> Reread | None:
-    """How a version is to be read anew, or None if that is how it is read."""
+def kept(changes: Iterable[RowChange], row_limit: int, takes: Takes) -> tuple[RowChange, ...] | None:
+    """The row changes to keep in SQL; None where they are too many for that, or too large, and stay in the archive."""
+    told, large, size = [], [], 0
+    for change in itertools.islice(changes, row_limit + 1):
+        own = change.size
+        size += own
+        if size > _MOST:
+            return None
+        told.append(change)
+        if own > _ANY:
+            large.append(change)
+    is_kept = len(told) <= row_limit and (not large or takes((one.key, one.before, one.after) for one in large))
+    return tuple(told) if is_kept else None
+
+
+def check_header(table: Table, change: ColumnChange, takes: Takes) -> None:
+    """Raise `NotCsvError` for names of columns, and what happened to them, that the store does not take."""
+    names = (*table.columns, *change.added, *change.removed, *change.renamed, *change.renamed.values())
+    if len(names) + sum(map(len, names)) > _ANY and not takes([[table.columns, change.to_json()]]):
+        raise NotCsvError(
+            f"{table.csv_file}: the names of its columns have {sum(map(len, table.columns)):,} characters, more than "
+            "the server of the store takes at once; name them with --header, or raise its max_allowed_packet."
+        )
+
+
+def reread(version: Version, table: Table, takes: Takes) -> Reread | None:
+    """How a version is to be read anew, or None if that is how it is read. Raises as `check_header`."""
     if table.csv_format == version.csv_format:
         return None
+    check_header(table, ColumnChange(), takes)
     return Reread(number=version.number, csv_format=table.csv_format, columns=table.columns, rows=table.count())
 
 
@@ -82,9 +120,14 @@ def held(
         csv_format=head.csv_format if head else CsvFormat(sure=False),
         key=options.key,
         ignore=options.ignore,
-        findings=(Finding(code=CODES[type(error)], message=str(error)),),
+        findings=(Finding(code=CODES[type(error)], message=_shortened(str(error))),),
         changes=None,
     )
+
+
+def _shortened(message: str) -> str:
+    """A message that may quote a cell of any length."""
+    return message if len(message) <= 2 * _MOST_WORDS else f"{message[:_MOST_WORDS]}…{message[-_MOST_WORDS:]}"
 
 
 def check_ignored(table: Table, ignore: tuple[str, ...]) -> None:

@@ -1,6 +1,5 @@
 """From an arrival to COMMIT: snapshot, csv format, change set, findings, one transaction."""
 
-import itertools
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -31,7 +30,7 @@ from csv_manager.core.plain import PlainStream
 from csv_manager.core.ranges import Window
 from csv_manager.core.reading import Table, check_names
 from csv_manager.pipeline.arrivals import Arrival, Outcome, arriving
-from csv_manager.pipeline.new_versions import UNREADABLE, check_ignored, held, new_version, reread
+from csv_manager.pipeline.new_versions import UNREADABLE, check_header, check_ignored, held, kept, new_version, reread
 from csv_manager.pipeline.pinning import pinned_format, with_delimiter
 from csv_manager.pipeline.runs import Runs
 from csv_manager.pipeline.series import check_order, find_late, name_of
@@ -182,7 +181,7 @@ class Recorder:
         check_key(table, options.key)
         check_ignored(table, options.ignore)
         check_names(table)
-        return reread(head, table)
+        return reread(head, table, self._history.takes)
 
     def _record_settled(self, arrival: Arrival) -> Outcome:
         """Record an arrival, anew if another host recorded a version meanwhile."""
@@ -204,7 +203,9 @@ class Recorder:
         def compare(table: Table) -> tuple[Table, NewVersion, _Compared]:
             if arrival.store_watcher:
                 check_names(table)
-            return table, *self._compare(table, options, snapshot, head, arrival.cause)
+            new, compared = self._compare(table, options, snapshot, head, arrival.cause)
+            check_header(table, new.column_change, self._history.takes)
+            return table, new, compared
 
         try:
             with run.task("compare"):
@@ -290,7 +291,8 @@ class Recorder:
         if arrival.store_watcher:
             table = self._checked(path, options, snapshot.open, head)
             check_names(table)
-            self._history.add_watcher(path, options, arrival.signature, reread(head, table), arrival.origin)
+            anew = reread(head, table, self._history.takes)
+            self._history.add_watcher(path, options, arrival.signature, anew, arrival.origin)
         else:
             self._see(arrival, "ok")
         return Outcome(path=path, number=None, status="ok", signature=snapshot.signature)
@@ -338,8 +340,7 @@ class Recorder:
         old.unique[head.key] = self._archive.keys(head.sha256, head.key, head.csv_format.to_text())
         windows = find_windows(old, table)
         change_set = diff(old, table, key=options.key, ignore=options.ignore, windows=windows)
-        first = tuple(itertools.islice(change_set, self._row_limit + 1))
-        changes = first if len(first) <= self._row_limit else None
+        changes = kept(change_set, self._row_limit, self._history.takes)
         new = new_version(table, options, snapshot, cause, head, change_set.counts, change_set.columns, changes)
         if windows is None or table.plain is not snapshot.plain:
             return new, (None, None)

@@ -16,6 +16,7 @@ from csv_manager.core.errors import (
     CsvManagerError,
     PathNotFoundError,
     StaleWatcherError,
+    StoreBusyError,
     StoreError,
     TornReadError,
 )
@@ -109,7 +110,7 @@ class Runs:
     """The runs of this process. `configured` tells the settings and options in force for a file's options.
 
     While somebody calls `tick` again and again, they set `ring`, which asks for it: runs that end together are noted
-    together then. Otherwise each is noted as it ends.
+    together then. Otherwise each is noted as it ends, and a thread of its own says that it goes on.
     """
 
     def __init__(self, ledger: Ledger, configured: Callable[[WatcherOptions], Configuration]) -> None:
@@ -135,7 +136,8 @@ class Runs:
         with self._lock:
             self._active.add(run)
         try:
-            yield run
+            with self._beating():
+                yield run
         except BaseException as error:
             is_mine = isinstance(error, _NOT_NOW) or (not eager and isinstance(error, CsvManagerError))
             self._end(run, None if is_mine else error)
@@ -170,6 +172,27 @@ class Runs:
         with contextlib.suppress(StoreError):  # which was told when it came
             self.flush()
 
+    @contextlib.contextmanager
+    def _beating(self) -> Iterator[None]:
+        """Have `tick` be called, where nobody else does it."""
+        if self.ring is not None:
+            yield
+            return
+        ended = threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(_NOTE_SECONDS):
+                with contextlib.suppress(StoreError):  # it is tried again
+                    self.tick()
+
+        thread = threading.Thread(target=beat, name="csv_manager-run", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
     def _end(self, run: Run, error: BaseException | None) -> None:
         note = run.note
         with self._lock:
@@ -203,23 +226,49 @@ class Runs:
             self._note(begun)
 
     def _note(self, begun: list[RunNote]) -> None:
+        """Note what is to be noted yet. A run that begins does so also if something else cannot be noted now."""
         with self._lock:
             ended, self._ended = self._ended, []
             forgotten, self._forgotten = self._forgotten, []
+        new = [note for note in begun if note.id is None and note.ended is None]
         try:
-            # A failure that was counted is not counted again, should the rest not be noted now.
-            for note in [note for note in ended if note.state == "failed"]:
-                if self.ledger.repeat(note):
-                    ended.remove(note)
-            new = [*ended, *(note for note in begun if note.id is None and note.ended is None)]
-            nothing = [note.id for note in forgotten if note.id is not None]
-            if new or nothing:
-                self.ledger.note(new, nothing)
-        except BaseException:
+            self._put(ended, new, forgotten)
+        except BaseException as error:
             with self._lock:
                 self._ended[:0] = ended
                 self._forgotten[:0] = forgotten
-            raise
+            if isinstance(error, StoreBusyError) or not isinstance(error, Exception) or not (ended or forgotten):
+                raise
+            if new:
+                self.ledger.note(new)
+            elif self.ledger.is_refusal(error):
+                self._note_each()
+            else:
+                raise
+
+    def _put(self, ended: list[RunNote], new: list[RunNote], forgotten: list[RunNote]) -> None:
+        # A failure that was counted is not counted again, should the rest not be noted now.
+        for note in [note for note in ended if note.state == "failed"]:
+            if self.ledger.repeat(note):
+                ended.remove(note)
+        nothing = [note.id for note in forgotten if note.id is not None]
+        if ended or new or nothing:
+            self.ledger.note([*ended, *new], nothing)
+
+    def _note_each(self) -> None:
+        """Note each ended run by itself; one that the store does not take is told and let go of."""
+        with self._lock:
+            ended, self._ended = self._ended, []
+        while ended:
+            try:
+                self._put(ended[:1], [], [])
+            except Exception as error:
+                if not self.ledger.is_refusal(error):
+                    with self._lock:
+                        self._ended[:0] = ended
+                    raise
+                log.warning("What happened to %s cannot be noted: %s", ended[0].csv_file, error)
+            del ended[0]
 
 
 def failure(error: BaseException) -> dict[str, Any]:

@@ -222,8 +222,11 @@ class Runtime:
             tick()
 
     def prune(self) -> None:
-        """Forget the versions that the watchers' retention does not keep."""
+        """Forget the versions that the watchers' retention does not keep, and the runs that the settings do not."""
         store, pruned = self._opened(), []
+        forgotten = store.prune_runs()
+        if forgotten:
+            log.info("Forgot %d old runs.", forgotten)
         for record, retention in self._watched.kept():
             file = store.find(record.path)
             doomed = self.doomed(file, retention) if file else []

@@ -25,7 +25,7 @@ from csv_manager.core.model import ColumnChange, RowChange, Version, WatcherOpti
 from csv_manager.core.paths import identity
 from csv_manager.core.plain import PlainStream
 from csv_manager.core.reading import Row, Table
-from csv_manager.core.retention import Retention
+from csv_manager.core.retention import Retention, parse_duration
 from csv_manager.core.versions import find_version
 from csv_manager.pipeline.recording import Recorder
 from csv_manager.pipeline.runs import Runs
@@ -69,7 +69,8 @@ class VersionChange:
 class Store:
     """The catalog and the archive as one. `url` is the catalog's, `admin` that of who makes its tables.
 
-    `settings` are what runs say was in force. The folders are made when they are needed.
+    `settings` are what runs say was in force; runs older than `runs_within` seconds are forgotten by `prune_runs`. The
+    folders are made when they are needed.
     """
 
     def __init__(
@@ -80,10 +81,12 @@ class Store:
         row_limit: int,
         admin: URL | None = None,
         settings: Mapping[str, Any] | None = None,
+        runs_within: float | None = None,
     ) -> None:
         self.catalog = Catalog(url, admin)
         in_force = effective(settings or {})
         self.runs = Runs(self.catalog.ledger, functools.cache(lambda options: configuration_of(in_force, options)))
+        self._runs_within = runs_within
         self.archive = Archive(archive)
         # Who shares the archive has to share the locks.
         self.locks = FileLocks(archive / "locks")
@@ -98,6 +101,7 @@ class Store:
             archive=Path(settings["ARCHIVE_PATH"]).expanduser(),
             row_limit=settings["HISTORY_ROW_LIMIT"],
             settings=settings,
+            runs_within=parse_duration(settings["RUN_KEEP_WITHIN"]) if settings["RUN_KEEP_WITHIN"] else None,
         )
 
     def __enter__(self) -> Self:
@@ -179,6 +183,12 @@ class Store:
             for file, numbers in doomed:
                 self.catalog.history.prune(file.record, numbers)
             self.archive.collect(self.catalog.history.contents())
+
+    def prune_runs(self) -> int:
+        """Forget old runs, but for the newest of each file; how many. The settings say which are old, if any."""
+        if self._runs_within is None:
+            return 0
+        return self.catalog.ledger.prune(clock.now() - dt.timedelta(seconds=self._runs_within))
 
     def collect(self) -> None:
         """Remove the contents that no version has, which a process that was killed may have left."""

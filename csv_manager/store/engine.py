@@ -8,6 +8,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from csv_manager.core.errors import ConfigurationError, StoreBusyError, StoreError
+from csv_manager.store.driver_options import UNUSABLE, check_options, tell_unusable, unusable
 from csv_manager.store.sql_dialects import BUSY, sql_dialect_of
 
 
@@ -24,12 +25,17 @@ def make_engine(url: str | URL, *, snapshots: bool = True) -> Engine:
     sql_dialect = sql_dialect_of(parsed)
     if parsed.drivername in ("postgresql", "mysql", "mariadb"):
         parsed = parsed.set(drivername=sql_dialect.driver)
+    check_options(parsed)
     try:
-        return sql_dialect.make_engine(parsed, snapshots=snapshots)
+        engine = sql_dialect.make_engine(parsed, snapshots=snapshots)
     except (NoSuchModuleError, ImportError) as error:
         raise ConfigurationError(
             f"No driver for {parsed.drivername}: {error}; pip install 'csv_manager[{sql_dialect.extra}]'."
         ) from None
+    except UNUSABLE as error:
+        raise unusable(parsed, error) from error
+    tell_unusable(engine)
+    return engine
 
 
 @contextlib.contextmanager
@@ -63,7 +69,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextlib.contextmanager
 def noting(engine: Engine) -> Iterator[Connection]:
-    """As `writing`, but beside others that write, where the database can do that."""
+    """As `writing`, but beside others that write, and without waiting for the disk, where the database can do that."""
     with telling(engine), sql_dialect_of(engine).writing(engine, alone=False) as connection:
         yield connection
 

@@ -22,6 +22,7 @@ from csv_manager.store.records import (
 )
 from csv_manager.store.schema import changes, files, outbox, path_sha, series, versions, watchers
 from csv_manager.store.series import reread_held, take
+from csv_manager.store.sql_dialects import sql_dialect_of
 from csv_manager.store.watchers import (
     StoredWatcher,
     add_file,
@@ -133,6 +134,11 @@ class History:
         with reading(self._engine) as connection:
             query = select(files.c.id).join(versions, head).where(versions.c.sha256 == sha256).limit(1)
             return connection.execute(query).first() is not None
+
+    def takes(self, told: Iterable[Any]) -> bool:
+        """Whether the database takes each of these values, as JSON, in a row of its own."""
+        with reading(self._engine) as connection:
+            return sql_dialect_of(self._engine).takes(connection, told)
 
     def commit(
         self,

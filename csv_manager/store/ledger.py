@@ -3,25 +3,30 @@
 import contextlib
 import datetime as dt
 import os
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, and_, bindparam, delete, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from csv_manager.core import clock
 from csv_manager.core.configurations import Configuration
-from csv_manager.core.hosts import host, is_process_gone, user
+from csv_manager.core.errors import StoreError
+from csv_manager.core.hosts import host, is_process_gone, process_age, user
 from csv_manager.core.runs import RunRecord, TaskRecord
 from csv_manager.store.engine import noting, reading
-from csv_manager.store.schema import configurations, files, path_sha, runs, tasks, versions
+from csv_manager.store.schema import configurations, files, path_sha, prose, runs, tasks, versions
 
 #: Seconds after which a run without a heartbeat is one of a process that died, on another host and on this one, where
-#: a process that is there may be another of the same number.
-_DEAD_SECONDS, _OLD_SECONDS = 600, 86400
+#: a process that is there may be another of the same number; and by how much ages may seem to differ.
+_DEAD_SECONDS, _OLD_SECONDS, _SLACK_SECONDS = 600, 86400, 2
+#: Runs that are changed at once.
+_PAGE = 500
 _DIED = "ended without a word while it worked on this; what was not recorded is recorded by the next run."
+#: As in `history`, built once.
 _BY_ID = runs.c.id == bindparam("the_id")
+_BEGIN, _STAND, _TASKS = insert(runs), update(runs).where(_BY_ID), insert(tasks)
 
 
 @dataclass(kw_only=True)
@@ -61,18 +66,19 @@ class Ledger:
     def note(self, notes: Collection[RunNote], forgotten: Collection[int] = ()) -> None:
         """Note how runs stand, in one transaction; those that are not in the ledger yet get their `id`.
 
-        `forgotten` are runs that came to nothing. Raises `StoreError`, and nothing is noted then.
+        One that was forgotten meanwhile stays so. `forgotten` are runs that came to nothing. Raises `StoreError`, and
+        nothing is noted then.
         """
         new = {note.configuration.hash: note.configuration for note in notes}
-        ids: dict[int, int] = {}
         with noting(self._engine) as connection:
             for sha in new.keys() - self._configured:
                 _add_configuration(connection, new[sha])
-            for number, note in enumerate(notes):
-                ids[number] = _note(connection, note)
+            told = [(_note(connection, note), note) for note in notes]
+            noted = [(run_id, note) for run_id, note in told if run_id is not None]
+            _note_tasks(connection, noted)
             _delete(connection, forgotten)
-        for number, note in enumerate(notes):
-            note.id = ids[number]
+        for run_id, note in noted:
+            note.id = run_id
         self._configured |= new.keys()
 
     def repeat(self, note: RunNote) -> bool:
@@ -84,8 +90,8 @@ class Ledger:
         query = select(runs).where(mine, runs.c.id < note.id) if note.id is not None else select(runs).where(mine)
         with noting(self._engine) as connection:
             before = connection.execute(query.order_by(runs.c.id.desc()).limit(1)).first()
-            told = {name: getattr(note, name) for name in ("state", "sha256", "error", "member")}
-            told["configuration"] = note.configuration.hash
+            told = {name: getattr(note, name) for name in ("state", "sha256", "member")}
+            told |= {"configuration": note.configuration.hash, "error": note.error and prose(note.error)}
             if before is None or any(getattr(before, name) != value for name, value in told.items()):
                 return False
             repeated = {"attempts": runs.c.attempts + 1, "ended": note.ended, "heartbeat": note.ended}
@@ -103,6 +109,20 @@ class Ledger:
                 for row in dead:
                     _finish(connection, row)
         return [row.id for row in dead]
+
+    def prune(self, before: dt.datetime) -> int:
+        """Forget the runs that ended and began before a time, but for the newest of each file; how many."""
+        newer = runs.alias()
+        has_newer = select(newer.c.id).where(newer.c.path_sha == runs.c.path_sha, newer.c.id > runs.c.id).exists()
+        old = select(runs.c.id).where(runs.c.started < before, runs.c.ended.is_not(None), has_newer).limit(_PAGE)
+        count = 0
+        while True:  # a page at a time: others write in between
+            with noting(self._engine) as connection:
+                page = connection.execute(old).scalars().all()
+                _delete(connection, page)
+            count += len(page)
+            if len(page) < _PAGE:
+                return count
 
     def all(
         self,
@@ -149,6 +169,11 @@ class Ledger:
             row = connection.execute(query.order_by(runs.c.id.desc()).limit(1)).first()
         return _to_run(row) if row else None
 
+    @staticmethod
+    def is_refusal(error: Exception) -> bool:
+        """Whether something was refused for what it is, and not for how the store is now."""
+        return not isinstance(error, StoreError) or isinstance(error.__cause__, (IntegrityError, DataError))
+
 
 def forget_runs(connection: Connection, path: str) -> None:
     """Forget the runs of a file, inside the caller's transaction."""
@@ -163,50 +188,66 @@ def _add_configuration(connection: Connection, new: Configuration) -> None:
             connection.execute(insert(configurations), row)
 
 
-def _note(connection: Connection, note: RunNote) -> int:
-    """Note how a run stands, and return its number."""
-    now, run_id = clock.now(), note.id
-    if run_id is None:
-        row = {
-            "path": note.csv_file,
-            "path_sha": path_sha(note.csv_file),
-            "member": note.member,
-            "configuration": note.configuration.hash,
-            "host": host(),
-            "user": user(),
-            "pid": os.getpid(),
-            "started": note.started,
-            "heartbeat": now,
-            **note.told(),
-        }
-        key: Any = connection.execute(insert(runs), row).inserted_primary_key
-        run_id = int(key[0])
-    else:
-        connection.execute(update(runs).where(runs.c.id == run_id).values(heartbeat=now, **note.told()))
-        connection.execute(delete(tasks).where(tasks.c.run_id == run_id))
-    if note.tasks:
-        connection.execute(insert(tasks), _task_rows(run_id, note.tasks))
-    return run_id
+def _note(connection: Connection, note: RunNote) -> int | None:
+    """Note how a run stands, without its tasks, and return its number; None if it was forgotten, with its file."""
+    now = clock.now()
+    if note.id is not None:
+        changed = connection.execute(_STAND, {"the_id": note.id, "heartbeat": now, **note.told()})
+        return note.id if changed.rowcount else None
+    row = {
+        "path": note.csv_file,
+        "path_sha": path_sha(note.csv_file),
+        "member": note.member,
+        "configuration": note.configuration.hash,
+        "host": host(),
+        "user": user(),
+        "pid": os.getpid(),
+        "started": note.started,
+        "heartbeat": now,
+        **note.told(),
+    }
+    key: Any = connection.execute(_BEGIN, row).inserted_primary_key
+    return int(key[0])
 
 
-def _task_rows(run_id: int, told: Sequence[TaskRecord]) -> list[dict[str, Any]]:
-    return [{"run_id": run_id, "number": number, **asdict(task)} for number, task in enumerate(told, 1)]
+def _note_tasks(connection: Connection, noted: Collection[tuple[int, RunNote]]) -> None:
+    """Note how the tasks of runs stand, all at once: a server is far away."""
+    for page in _pages(note.id for _, note in noted if note.id is not None):
+        connection.execute(delete(tasks).where(tasks.c.run_id.in_(page)))
+    rows = [
+        {"run_id": run_id, "number": number, **vars(task)}
+        for run_id, note in noted
+        for number, task in enumerate(note.tasks, 1)
+    ]
+    if rows:
+        connection.execute(_TASKS, rows)
 
 
-def _delete(connection: Connection, ids: Collection[int]) -> None:
-    some = sorted(ids)
-    for start in range(0, len(some), 500):
-        page = some[start : start + 500]
+def _delete(connection: Connection, ids: Iterable[int]) -> None:
+    for page in _pages(ids):
         connection.execute(delete(tasks).where(tasks.c.run_id.in_(page)))
         connection.execute(delete(runs).where(runs.c.id.in_(page)))
 
 
+def _pages(ids: Iterable[int]) -> Iterator[list[int]]:
+    """Numbers of runs in their order, as many at a time as one statement is to have."""
+    some = sorted(ids)
+    for start in range(0, len(some), _PAGE):
+        yield some[start : start + _PAGE]
+
+
 def _is_dead(row: Row[Any]) -> bool:
-    """Whether the process of a run is gone: here there is none of its number; elsewhere its heartbeat is old."""
+    """Whether the process of a run is gone: elsewhere, if its heartbeat is old.
+
+    Here, if there is none of its number, or one that began after the heartbeat: the first process of a container has
+    the same number each time.
+    """
     rested: float = abs((clock.now() - row.heartbeat).total_seconds())
-    if row.host == host():
-        return rested >= _OLD_SECONDS or is_process_gone(row.pid)
-    return rested >= _DEAD_SECONDS
+    if row.host != host():
+        return rested >= _DEAD_SECONDS
+    age = process_age(row.pid)
+    is_another = age is not None and age + _SLACK_SECONDS < rested
+    return rested >= _OLD_SECONDS or is_process_gone(row.pid) or is_another
 
 
 def _finish(connection: Connection, row: Row[Any]) -> None:

@@ -1,12 +1,35 @@
 """Mapped classes: the base of those that plugins declare, and those of the ledger, for queries of one's own."""
 
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import DeclarativeBase, Mapped, relationship
 
+from csv_manager.core.errors import PluginError
 from csv_manager.store import schema
 
 
 class Model(DeclarativeBase):
     """The base of a plugin's mapped classes; `__bind_key__` names the database of one, the store's by default."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Raise `PluginError` for a table that another class has."""
+        try:
+            super().__init_subclass__(**kwargs)
+        except InvalidRequestError as error:
+            name = getattr(cls, "__tablename__", None)
+            others = [known for known in _below(Model) if getattr(known, "__tablename__", None) == name]
+            if len(others) == 1:  # it was refused for something else
+                raise
+            own, other = (f"{clazz.__module__}.{clazz.__qualname__}" for clazz in (cls, others[0]))
+            raise PluginError(f"{own}: {other} has a table {name!r} already; name it otherwise.") from error
+
+
+def _below(clazz: type[Model]) -> Iterator[type[Model]]:
+    for known in clazz.__subclasses__():
+        yield known
+        yield from _below(known)
 
 
 class _Ledger(DeclarativeBase):

@@ -57,18 +57,21 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
 
 
 class Prose(TypeDecorator[str]):
-    """Words for people, as every database takes them: not endless, and without NUL, which PostgreSQL refuses."""
+    """Words for people, as every database takes them: not endless, without NUL and lone surrogates."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Shortened, with NUL as an escape."""
+        """As `prose`."""
         del dialect
-        if value is None or (len(value) <= _MOST_WORDS and "\0" not in value):
-            return value
-        told = value.replace("\0", "\\x00")
-        return told if len(told) <= _MOST_WORDS else f"{told[: _MOST_WORDS - 1]}…"
+        return None if value is None else prose(value)
+
+
+def prose(text: str) -> str:
+    """A text as `Prose` stores it: shortened, and what no database takes as an escape."""
+    told = text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+    return told if len(told) <= _MOST_WORDS else f"{told[: _MOST_WORDS - 1]}…"
 
 
 def path_sha(path: str) -> str:

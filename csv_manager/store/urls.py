@@ -4,7 +4,7 @@ from typing import Literal
 
 from sqlalchemy.engine import URL, make_url
 
-from csv_manager.core.binds import Bind
+from csv_manager.core.binds import MEMORY, Bind
 
 #: `user` is for everything but migrations, which are the admin's.
 Role = Literal["user", "admin"]
@@ -29,6 +29,11 @@ def url_of(bind: Bind, role: Role = "user") -> URL:
         database=bind.path if bind.sql_dialect == "sqlite" else bind.database,
         query={**bind.options, **({"host": socket} if socket else {})},
     )
+
+
+def is_in_memory(bind: Bind) -> bool:
+    """Whether a database is there for the engine alone that connects to it."""
+    return bind.sql_dialect == "sqlite" and url_of(bind).database in (None, "", MEMORY)
 
 
 def _told_url(bind: Bind, text: str) -> URL:

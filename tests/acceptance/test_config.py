@@ -135,6 +135,8 @@ def test_no_part_of_a_password_with_an_at_sign_is_shown(bare: "Cli") -> None:
         ("bad.yaml", "CSV_MAX_WAIT: .inf\n", ["CSV_MAX_WAIT must be at most", "inf"]),
         ("bad.yaml", "HISTORY_ROW_LIMIT: -4\n", ["HISTORY_ROW_LIMIT must be a whole number, 0 or more", "-4"]),
         ("bad.yaml", "HISTORY_ROW_LIMIT: 0.5\n", ["HISTORY_ROW_LIMIT must be a whole number", "0.5"]),
+        ("bad.yaml", "RUN_KEEP_WITHIN: 90\n", ["bad.yaml", "RUN_KEEP_WITHIN must be a text, not 90"]),
+        ("bad.yaml", "RUN_KEEP_WITHIN: soon\n", ["bad.yaml: RUN_KEEP_WITHIN", "'soon' is no duration"]),
         ("bad.yaml", "APP_PATH: ''\n", ["bad.yaml", "APP_PATH must not be empty"]),
         ("bad.py", "X = 1\nraise SystemExit(5)\n", ["bad.py", "line 2", "it ends the program"]),
         ("bad.yaml", "csv_interval: 5\n", ["bad.yaml", "'csv_interval'", "CSV_INTERVAL"]),
@@ -276,3 +278,11 @@ def test_where_two_stores_are_told_one_line_says_which_counts(bare: "Cli") -> No
         f"WARNING: The store is databases.default of {config}; WATCHER_DATABASE_LOCATION of "
         "CSV_MANAGER_WATCHER_DATABASE_LOCATION does not count."
     )
+
+
+def test_a_name_that_is_nearly_that_of_the_store_is_doubted(bare: "Cli") -> None:
+    file = bare.write("mine.yaml", "databases: {defualt: {dialect: sqlite, path: other.db}}\n")
+    told = bare.notes("--config", file, "csv_config_list")
+    assert "no database is called default, which is the store's name; did you mean that by defualt?" in told
+    file.write_text("databases: {warehouse: {dialect: sqlite, path: other.db}}\n")
+    assert bare.notes("--config", file, "csv_config_list") == ""

@@ -1,6 +1,9 @@
 """database_list, database_check and database_upgrade, on the databases that the settings tell of."""
 
+import hashlib
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,12 +55,9 @@ def test_the_list_tells_of_each_where_it_is_and_how(several: "Cli") -> None:
 
 def test_checking_says_what_is_wrong_and_what_mends_it(several: "Cli") -> None:
     rows = json.loads(several("database_check", "default", "--format", "json", code=1))
-    assert [(row["check"], row["result"]) for row in rows] == [
-        ("reachable", "ok"),
-        ("rights", "ok"),
-        ("schema", "wrong"),
-    ]
-    assert rows[2]["reason"].endswith("csv_manager database_upgrade default mends it.")
+    assert [(row["check"], row["result"]) for row in rows] == [("schema", "wrong")]
+    assert not (several.home / "watcher_db.db").exists()  # looking makes none
+    assert rows[0]["reason"].endswith("csv_manager database_upgrade default mends it.")
     assert several("database_upgrade", "default") == f"default: csv_manager to {REVISION}.\n"
     assert several("database_upgrade", "default") == "default: up to date.\n"
     rows = several.json("database_check", "default")
@@ -98,3 +98,78 @@ def test_the_store_is_the_database_default(cli: "Cli") -> None:
     assert len(json.loads(cli("--config", config, "csv_watcher_list", "--format", "json"))) == 1
     del cli.environment["PLACE"]
     assert "PLACE" in cli.refused("--config", config, "csv_watcher_list")
+
+
+KEEPER = '''
+from csv_manager.patterns import CsvDatabasesPattern, Model
+from sqlalchemy.orm import Mapped, mapped_column
+
+
+class Note(Model):
+    __tablename__ = "note"
+    __bind_key__ = "{bind}"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Keeper(CsvDatabasesPattern):
+    """Has a table."""
+
+    def activate(self):
+        self.databases.classes.register(Note)
+'''
+
+
+def test_watching_does_not_begin_before_the_databases_of_plugins_can_be_used(several: "Cli") -> None:
+    several.write("data.csv", "id\n1\n")
+    several("csv_watcher_add", "data.csv")
+    asked: list[tuple[object, ...]] = [("csv_watch", "--once"), ("csv_watch",)]
+    for bind, parts in {
+        "far": ("The database far: ", "127.0.0.1:1", "refused", "check its address"),
+        "other": ("The database other: there is no such file yet; csv_manager database_upgrade other mends it.",),
+        "default": (
+            "The database default: it lacks the tables of plugins: note; csv_manager database_upgrade default",
+        ),
+    }.items():
+        plugin = several.write("keeper.py", KEEPER.format(bind=bind))
+        for command in asked:
+            line = several.refused("--plugin", plugin, *command)
+            assert [part for part in parts if part not in line] == []
+        several("--plugin", plugin, "csv_watcher_list")  # which does not ask it for anything
+    plugin = several.write("keeper.py", KEEPER.format(bind="other"))
+    several("--plugin", plugin, "database_upgrade", "other")
+    several("--plugin", plugin, "csv_watch", "--once")
+
+
+def test_a_database_with_wrong_options_is_told_and_the_others_too(several: "Cli") -> None:
+    config = several.write(
+        "more.yaml", "databases: {odd: {dialect: mysql, database: d, address: '127.0.0.1:1', options: {foo: x}}}\n"
+    )
+    rows = by_name(several.json("--config", config, "database_list"))
+    assert (rows["default"]["state"], rows["odd"]["state"]) == ("empty", "unreachable")
+    assert "(foo): " in rows["odd"]["reason"]
+    checks = json.loads(several("--config", config, "database_check", "--format", "json", code=1))
+    assert [row["reason"] for row in checks if row["name"] == "odd"] == [rows["odd"]["reason"]]
+    assert "(foo): " in several.refused("--config", config, "database_upgrade", "odd")
+
+
+def test_looking_changes_nothing_of_another_programs_file(several: "Cli") -> None:
+    several.home.mkdir(exist_ok=True)
+    other = several.home / "other.db"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.executescript("PRAGMA journal_mode = DELETE; CREATE TABLE note (id INTEGER PRIMARY KEY);")
+    nested = several.write(
+        "n.yaml", f"databases: {{deep: {{dialect: sqlite, path: '{several.folder}/a/b/deep.db'}}}}\n"
+    )
+    plugin = several.write("keeper.py", KEEPER.format(bind="other"))
+    deep = several.write(
+        "deep.py", KEEPER.format(bind="deep").replace("note", "deep").replace("Note", "Deep").replace("Keeper", "Diver")
+    )
+    before = hashlib.sha256(other.read_bytes()).hexdigest()
+    for command in ("database_list", "database_check"):
+        for plugins in ((), ("--plugin", plugin, "--plugin", str(deep))):
+            done = several.run("--config", nested, *plugins, command)
+            assert b"Traceback" not in done.stderr
+            assert (done.returncode, done.stderr) == (0 if command == "database_list" else 1, b"")
+    assert hashlib.sha256(other.read_bytes()).hexdigest() == before
+    assert [path.name for path in several.home.iterdir()] == ["other.db"]
+    assert not (several.folder / "a").exists()

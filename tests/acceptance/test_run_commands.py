@@ -86,6 +86,10 @@ def test_a_run_is_shown_with_its_tasks_and_what_was_in_force(three: "Cli") -> No
     assert "state          held\n" in table
     assert "Traceback" not in table
     assert three.refused("csv_run_show", 99) == "Error: There is no run 99; csv_run_list lists them."
+    for number in (2**31, 2**63 - 1, 2**63, 10**20):
+        for command in ("csv_run_show", "csv_run_retry"):
+            assert three.refused(command, number) == f"Error: There is no run {number}; csv_run_list lists them."
+        assert len(three.json("csv_run_list", "--limit", number)) == 3
     configurations = {row["configuration"] for row in three.json("csv_run_show", newest)}
     three("csv_watcher_set", "data.csv", "--key", "id", "--key", "v")
     three.write("data.csv", f"{BAD}3,c\n")
@@ -170,16 +174,56 @@ def test_a_killed_run_is_finished_by_the_next_start(cli: "Cli", service: "Start"
         "FROM csv_runs WHERE version = 1",
         now=now,
     )
-    dead = cli.json("csv_run_list")[0]
-    assert dead["state"] == "running"
+    assert cli.query("SELECT count(*) FROM csv_runs WHERE state = 'running'") == [(1,)]
     cli("csv_watch", "--once")
-    [run] = cli.json("csv_run_show", dead["run"])
+    assert cli.query("SELECT count(*) FROM csv_runs WHERE state = 'running'") == [(0,)]
+    [run] = cli.json("csv_run_show", cli.json("csv_run_list")[0]["run"])
     assert run["state"] == "failed"
     assert "The process 999999999 on " in run["error"]
     assert "ended without a word" in run["error"]
 
 
+def test_a_run_that_was_killed_in_the_middle_is_finished_and_its_version_recorded_once(
+    cli: "Cli", service: "Start"
+) -> None:
+    path = cli.write("data.csv", ONE)
+    cli("csv_watcher_add", "data.csv", "--key", "id")
+    running = "SELECT id FROM csv_runs WHERE state = 'running'"
+    with service() as watching:
+        content = "id,v\n" + "".join(f"{number},{number % 7}\n" for number in range(400_000))
+        path.write_text(content)
+        watching.wait(lambda: bool(cli.query(running)), "a run")
+        watching.kill()
+    [(killed,)] = cli.query(running)
+    listed = {row["run"]: row for row in cli.json("csv_run_list")}
+    assert listed[killed]["state"] in ("failed", "success")  # the commit may have been quicker
+    cli("csv_watch", "--once")
+    assert [version["version"] for version in cli.versions("data.csv")] == [1, 2]
+    assert cli.export("data.csv", 2).decode() == content
+    states = [row["state"] for row in cli.json("csv_run_list")]
+    assert states in (["success", "failed", "success"], ["success", "success"])
+
+
 _USER = {"sqlite": '"user"', "postgresql": '"user"', "mysql": "`user`"}
+
+
+def test_old_runs_are_forgotten_but_for_the_newest_of_each_file(three: "Cli") -> None:
+    three.write("other.csv", ONE)
+    three("csv_watcher_add", "other.csv")
+    long_ago = "2020-01-01 00:00:00.000000"
+    three.change("UPDATE csv_runs SET started = :t, ended = :t WHERE version <> 2 OR cause <> 'change'", t=long_ago)
+    three("csv_watch", "--once", code=1)
+    assert len(three.json("csv_run_list")) == 4
+    three.environment["CSV_MANAGER_RUN_KEEP_WITHIN"] = "90d"
+    three("csv_watch", "--once", code=1)
+    left = three.json("csv_run_list")
+    assert sorted((os.path.basename(row["csv_file"]), row["version"]) for row in left) == [
+        ("data.csv", 2),
+        ("data.csv", 3),
+        ("other.csv", 1),
+    ]
+    assert three.query("SELECT count(*) FROM csv_tasks") == [(12,)]
+    assert [version["version"] for version in three.versions("data.csv")] == [1, 2, 3]
 
 
 def test_purging_a_file_forgets_its_runs(three: "Cli") -> None:

@@ -80,3 +80,32 @@ def test_what_is_shared_already_stays_shared(cli: "Cli") -> None:
     cli.write("data.csv", "id\n1\n")
     cli("csv_watcher_add", "data.csv")
     assert (cli.home.stat().st_mode & 0o777, database.stat().st_mode & 0o777) == (0o755, 0o640)
+
+
+NOISE = '''
+import logging
+
+import psycopg
+import sqlalchemy.pool
+from csv_manager.patterns import CsvCommandsPattern
+
+
+class Noise(CsvCommandsPattern):
+    """Says what drivers say of a connection that is lost."""
+
+    def activate(self):
+        self.commands.register("noise", "Say it.", self.noise)
+
+    def noise(self):
+        logging.getLogger("psycopg").warning("error ignored terminating")
+        logging.getLogger("sqlalchemy.pool.impl.QueuePool").error("Exception during reset or similar")
+        logging.getLogger("mine").warning("mine")
+'''
+
+
+def test_what_drivers_say_besides_of_a_lost_connection_is_for_vv(cli: "Cli") -> None:
+    plugin = cli.write("noise.py", NOISE)
+    assert cli.notes("--plugin", plugin, "noise") == "WARNING: mine\n"
+    assert "error ignored" not in cli.notes("-v", "--plugin", plugin, "noise")
+    said = cli.notes("-vv", "--plugin", plugin, "noise")
+    assert ("error ignored terminating" in said, "Exception during reset" in said) == (True, True)

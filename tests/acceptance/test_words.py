@@ -60,6 +60,7 @@ def test_a_folder_that_files_cannot_be_moved_to_is_refused_at_once(cli: "Cli") -
     assert (cli.folder / "new" / "below" / "a.csv").read_text() == ONE
 
 
+@pytest.mark.sqlite
 def test_a_home_that_cannot_be_made_is_told_with_what_sets_it(cli: "Cli") -> None:
     cli.write("file", "no folder\n")
     cli.environment["CSV_MANAGER_HOME"] = str(cli.folder / "file" / "home")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from killing import Killer
+from sqlalchemy import create_engine, inspect, text
 from verdicts import LEDGER_VARIABLE, Account
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from csv_manager.pipeline.store import Store
 
+CONNECTION = "CSV_MANAGER_WATCHER_DATABASE_CONNECTION"
 #: Seconds after which something that was waited for is taken to never come.
 DEADLINE = 120
 
@@ -34,19 +36,38 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class Ledger:
-    """What a store holds, asked of SQLite alone, so that the look takes no part in what is tested."""
+    """What a store holds, asked of its database alone, so that the look takes no part in what is tested."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, server: str | None) -> None:
         self.home = home
+        self._server = server
 
     def ask(self, query: str) -> list[Any]:
         """The rows of a query, as plain values where they have one column; none of a store that is not there yet."""
+        rows = self._ask_file(query) if self._server is None else self._ask_server(self._server, query)
+        return [row[0] if len(row) == 1 else row for row in rows]
+
+    def _ask_file(self, query: str) -> list[tuple[Any, ...]]:
         if not (self.home / "watcher_db.db").exists():
             return []
         with contextlib.closing(sqlite3.connect(self.home / "watcher_db.db", timeout=DEADLINE)) as connection:
             if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'csv_versions'").fetchone():
                 return []
-            return [row[0] if len(row) == 1 else row for row in connection.execute(query)]
+            return connection.execute(query).fetchall()
+
+    @staticmethod
+    def _ask_server(url: str, query: str) -> list[tuple[Any, ...]]:
+        engine = create_engine(url)
+        try:
+            with engine.connect() as connection:
+                there = inspect(connection).has_table("csv_versions")
+                return [tuple(row) for row in connection.execute(text(query))] if there else []
+        finally:
+            engine.dispose()
+
+    def is_sound(self) -> bool:
+        """Whether SQLite finds its file as it should be; a server's files are the server's."""
+        return self._server is not None or self.ask("PRAGMA integrity_check") == ["ok"]
 
     def contents(self) -> list[str]:
         """The SHA-256 of every version, in the order in which they were committed."""
@@ -94,7 +115,7 @@ class Ledger:
 @pytest.fixture
 def ledger(cli: "Cli") -> Ledger:
     """A look into the store of `cli`."""
-    return Ledger(cli.home)
+    return Ledger(cli.home, cli.environment.get(CONNECTION))
 
 
 @pytest.fixture
@@ -104,8 +125,8 @@ def open_store(cli: "Cli") -> Callable[..., "Store"]:
     def opened(home: Path | None = None) -> "Store":
         from csv_manager.pipeline.store import Store
 
-        home = home or cli.home
-        return Store(url=f"sqlite:///{home / 'watcher_db.db'}", archive=home / "archive", row_limit=1)
+        url = cli.connection if home is None else f"sqlite:///{home / 'watcher_db.db'}"
+        return Store(url=url, archive=(home or cli.home) / "archive", row_limit=1)
 
     return opened
 

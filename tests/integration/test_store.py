@@ -47,7 +47,7 @@ def test_a_store_is_opened_while_another_process_makes_it(path: Path) -> None:
         with concurrent.futures.ThreadPoolExecutor() as pool:
 
             def open_it() -> Any:
-                with reading(opened) as connection:
+                with writing(opened) as connection:
                     return connection.exec_driver_sql("PRAGMA journal_mode").scalar()
 
             mode = pool.submit(open_it)

@@ -1,62 +1,32 @@
 """Two users of one database, on real servers: the administrator owns the tables, the user reads and writes rows."""
 
+import json
 import secrets
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 import servers
+from servers import Users
 from sqlalchemy import text
-from sqlalchemy.engine import URL
 
 from csv_manager.core.errors import StoreError
 from csv_manager.store.catalog import Catalog
 from csv_manager.store.engine import reading, using, writing
-from csv_manager.store.roles import missing_rights
-from csv_manager.store.schema import REVISION, metadata
-from csv_manager.store.upgrade import CORE, sql_of, state_of, upgrade_as
+from csv_manager.store.roles import excess, missing_rights
+from csv_manager.store.schema import REVISION, VERSION_TABLE, metadata
+from csv_manager.store.upgrade import CORE, sql_of, state_of, upgrade, upgrade_as
 
-#: Everything that a URL, a format string or a shell could trip over.
-PASSWORD = "p@ss/w:rd%"  # noqa: S105 - of users that live as long as a test
-
-
-@dataclass(frozen=True, kw_only=True)
-class Users:
-    """The URLs of both; `root` is the server's own administrator."""
-
-    kind: str
-    root: URL
-    admin: URL
-    user: URL
+if TYPE_CHECKING:
+    from conftest import Cli
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])
 def users(request: pytest.FixtureRequest) -> Iterator[Users]:
-    """A new database with an administrator and a user, whose names and password are odd."""
-    kind, mark = request.param, secrets.token_hex(4)
-    names = [f"a%d:min_{mark}", f"user {mark}"]
-    try:
-        with servers.database(kind) as url:
-            servers.execute(url, *_made(kind, url.database or "", *names))
-            admin, user = (url.set(username=name, password=PASSWORD) for name in names)
-            yield Users(kind=kind, root=url, admin=admin, user=user)
-    finally:
-        servers.execute(servers.url_of(kind), *_dropped(kind, *names))
-
-
-def _made(kind: str, database: str, admin: str, user: str) -> list[str]:
-    if kind == "postgresql":
-        logins = [f"CREATE ROLE \"{name}\" LOGIN PASSWORD '{PASSWORD}'" for name in (admin, user)]
-        return [*logins, f'ALTER DATABASE {database} OWNER TO "{admin}"']
-    logins = [f"CREATE USER '{name}'@'%' IDENTIFIED BY '{PASSWORD}'" for name in (admin, user)]
-    return [*logins, f"GRANT ALL ON {database}.* TO '{admin}'@'%' WITH GRANT OPTION"]
-
-
-def _dropped(kind: str, *names: str) -> list[str]:
-    if kind == "postgresql":
-        return [f'DROP ROLE IF EXISTS "{name}"' for name in names]
-    return [f"DROP USER IF EXISTS '{name}'@'%'" for name in names]
+    """A new database with an administrator and a user."""
+    with servers.users(request.param) as told:
+        yield told
 
 
 @pytest.fixture
@@ -110,8 +80,7 @@ def test_the_tables_are_the_administrators_and_upgrading_again_changes_nothing(m
 
 
 def test_rights_that_were_taken_are_named_and_granted_again(made: Users) -> None:
-    quoted = f'"{made.user.username}"' if made.kind == "postgresql" else f"'{made.user.username}'@'%'"
-    servers.execute(made.admin, f"REVOKE DELETE ON csv_outbox FROM {quoted}")
+    servers.execute(made.admin, f"REVOKE DELETE ON csv_outbox FROM {made.quoted}")
     with using(made.user) as engine:
         told = missing_rights(engine, metadata.tables)
         assert told == f"{made.user.username} may not DELETE csv_outbox; csv_manager database_upgrade grants it."
@@ -119,14 +88,116 @@ def test_rights_that_were_taken_are_named_and_granted_again(made: Users) -> None
         assert missing_rights(engine, metadata.tables) is None
 
 
+def test_what_the_user_may_do_to_tables_is_named(made: Users) -> None:
+    user, admin = made.quoted, f'"{made.admin.username}"'  # the latter for PostgreSQL alone
+    role = f"role_{str(made.user.username)[-8:]}"
+    told: list[str | None] = []
+    grants = {
+        "postgresql": ["GRANT CREATE ON SCHEMA public TO {0}", "GRANT {1} TO {0}", "ALTER ROLE {0} SUPERUSER"],
+        "mariadb": [
+            "GRANT SELECT ON mysql.* TO {0}",  # and so it sees what others may do
+            "GRANT DROP ON csv_files TO {0}",
+            "SET DEFAULT ROLE {2} FOR {0}",
+            "GRANT ALL ON *.* TO {0}",
+        ],
+    }[made.kind]
+    if made.kind == "mariadb":
+        servers.execute(made.root, f"CREATE ROLE {role}", f"GRANT CREATE ON {made.root.database}.* TO {role}")
+        servers.execute(made.root, f"GRANT {role} TO {user}")
+    try:
+        for grant in grants:
+            with using(made.user) as engine:
+                told.append(excess(engine, metadata.tables))
+            servers.execute(made.root, grant.format(user, admin, role))
+        with using(made.user) as engine:
+            told.append(excess(engine, metadata.tables))
+            assert missing_rights(engine, metadata.tables) is None
+    finally:
+        if made.kind == "mariadb":
+            servers.execute(made.root, f"DROP ROLE {role}")
+    every = "CREATE, ALTER, DROP"
+    rights = (
+        [None, "CREATE", every, every] if made.kind == "postgresql" else [None, None, "DROP", "CREATE, DROP", every]
+    )
+    assert told == [
+        right and f"{made.user.username} may {right} tables, which only the admin has to; take that right from it."
+        for right in rights
+    ]
+
+
+def test_a_user_that_may_do_to_tables_what_the_admin_does_is_a_warning(users: Users, cli: "Cli") -> None:
+    root = users.root
+    told = {"dialect": users.kind, "address": root.host, "port": root.port, "database": root.database}
+    told |= {"user": f"{users.user.username}:{users.user.password}", "admin": f"{root.username}:{root.password or ''}"}
+    config = cli.write("c.yaml", json.dumps({"databases": {"default": told}}))
+    cli.environment["CSV_MANAGER_CONFIG"] = str(config)
+    cli("database_upgrade")
+    assert cli.notes("database_check") == ""
+    user = users.quoted
+    every = f"ALTER ROLE {user} SUPERUSER" if users.kind == "postgresql" else f"GRANT ALL ON *.* TO {user}"
+    servers.execute(root, every)
+    assert cli.notes("database_check") == (
+        f"Warning: default: {users.user.username} may CREATE, ALTER, DROP tables, which only the admin has to; "
+        "take that right from it.\n"
+    )
+    rows = cli.json("database_check")
+    assert [list(row) for row in rows] == [["name", "role", "check", "result", "reason"]] * 5
+    assert [(row["role"], row["check"], row["result"]) for row in rows] == [
+        *((role, check, "ok") for role in ("user", "admin") for check in ("reachable", "rights")),
+        ("user", "schema", "ok"),
+    ]
+
+
 def test_a_user_without_rights_is_told_what_to_do(users: Users) -> None:
-    if users.kind == "postgresql":
-        # Whoever connects may make the store of a new database only as the administrator.
-        with pytest.raises(StoreError, match="may not do this"):
-            Catalog(users.user)
-    else:
-        with pytest.raises(StoreError, match=r"may not do this.*database_check tells what is missing"):
+    told = "may not do this" if users.kind == "postgresql" else "has no rights in it.*database_upgrade.*grants them"
+    with pytest.raises(StoreError, match=told):
+        Catalog(users.user)
+
+
+def test_the_first_command_of_the_user_has_the_administrator_make_the_tables(users: Users) -> None:
+    with closing(Catalog(users.user, users.admin)) as catalog:
+        assert catalog.outbox.end() == 0
+    with closing(Catalog(users.user)) as catalog:
+        catalog.services.beat("one")
+        assert catalog.services.alive() == 1
+
+
+def test_who_was_shut_out_of_a_store_that_is_there_is_not_let_in_by_a_command() -> None:
+    with servers.users("mariadb") as users:
+        with using(users.admin) as engine:
+            upgrade(engine, CORE)
+        with pytest.raises(StoreError, match="has no rights in it"):
             Catalog(users.user, users.admin)
+
+
+def test_the_revision_is_only_read_by_the_user(made: Users) -> None:
+    with using(made.user) as engine:
+        assert missing_rights(engine, metadata.tables, read=[VERSION_TABLE]) is None
+        for statement in ("UPDATE csv_manager_schema SET version_num = '9'", "DELETE FROM csv_manager_schema"):
+            with pytest.raises(StoreError, match="may not do this"), writing(engine) as connection:
+                connection.execute(text(statement))
+        assert state_of(engine, CORE).state == "ok"
+        told = missing_rights(engine, [VERSION_TABLE])
+        assert told is not None
+        assert f"may not UPDATE {VERSION_TABLE}, DELETE {VERSION_TABLE}, INSERT {VERSION_TABLE};" in told
+
+
+def test_a_right_on_a_sequence_that_was_taken_is_named() -> None:
+    with servers.users("postgresql") as users, using(users.user) as engine:
+        upgrade_as(engine, users.admin, CORE)
+        servers.execute(users.admin, f"REVOKE USAGE ON SEQUENCE csv_files_id_seq FROM {users.quoted}")
+        told = missing_rights(engine, metadata.tables)
+        assert told == f"{users.user.username} may not USAGE csv_files_id_seq; csv_manager database_upgrade grants it."
+        upgrade_as(engine, users.admin, CORE)
+        assert missing_rights(engine, metadata.tables) is None
+
+
+def test_a_missing_table_is_named_whosever_it_is(made: Users) -> None:
+    said = (
+        r"a table is missing \(.*others.*\); csv_manager database_upgrade makes those of csv_manager and of its plugins"
+    )
+    with using(made.admin) as engine, pytest.raises(StoreError, match=said), reading(engine) as connection:
+        connection.execute(text("SELECT * FROM others"))
 
 
 def test_a_wrong_password_is_one_line_without_it(users: Users) -> None:
@@ -153,3 +224,21 @@ def test_the_statements_make_what_upgrading_makes(users: Users) -> None:
         assert not upgrade_as(engine, users.admin, CORE)  # but for the rights
     with closing(Catalog(users.user, users.admin)) as catalog:
         assert catalog.outbox.end() == 0
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+@pytest.mark.parametrize(("login", "password"), [("pät", "pässwörd"), ("日本", "pässwörd€"), ("a", "😀:%")])
+def test_a_login_and_a_password_may_have_any_letter(kind: str, login: str, password: str) -> None:
+    name = f"{login}{secrets.token_hex(4)}"
+    account = f'ROLE "{name}" LOGIN PASSWORD' if kind == "postgresql" else f"USER '{name}'@'%' IDENTIFIED BY"
+    with servers.database(kind) as url:
+        servers.execute(url, f"CREATE {account} '{password}'", *_granted(kind, url.database or "", name))
+        try:
+            with using(url.set(username=name, password=password)) as engine, reading(engine) as connection:
+                assert str(connection.execute(text("SELECT current_user")).scalar()).removesuffix("@%") == name
+        finally:
+            servers.execute(url, *servers.dropped(kind, name))
+
+
+def _granted(kind: str, database: str, name: str) -> list[str]:
+    return [] if kind == "postgresql" else [f"GRANT SELECT ON {database}.* TO '{name}'@'%'"]

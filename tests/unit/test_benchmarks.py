@@ -1,11 +1,13 @@
 """The benchmarks run, and every figure that is promised has a ratio; what it is, no test asserts."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import servers
 
 ROOT = Path(__file__).parents[2]
 RUN = ROOT / "benchmarks" / "run.py"
@@ -40,6 +42,8 @@ EDITS = [
 ]
 VERSIONS = "archive: 4 versions of 20,000 rows, 20 updated each"
 MANY = "watching: 2,000 files"
+#: The kind of each server, in tests/servers.py, and the bare driver.
+DATABASES = {"SQLite": (None, "sqlite3"), "PostgreSQL": ("postgresql", "psycopg"), "MariaDB": ("mariadb", "PyMySQL")}
 PROMISED = {
     "watching": [
         f"{MANY}, one scan | scandir and stat of all",
@@ -81,18 +85,50 @@ PROMISED = {
         f"{VERSIONS}, stored per updated row | 45 bytes",
         f"{VERSIONS}, rebuild of the last | plain decompression of it",
     ],
+    "runs": [
+        row
+        for database, (_, driver) in DATABASES.items()
+        for row in (
+            *(
+                f"runs: {database}, one row of 100 updated{how} | a ledger that notes nothing"
+                for how in (
+                    ", by a command",
+                    ", by a service, until it is recorded",
+                    " in each of 5 files, by a service",
+                )
+            ),
+            *(
+                f"runs: {database}, a run of 4 tasks, {how} | bare {driver}, a commit a run"
+                for how in ("noted as it begins and ends", "its end noted with the next")
+            ),
+        )
+    ],
 }
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(RUN), *arguments], capture_output=True, text=True, check=False, timeout=800
+        [sys.executable, str(RUN), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=800,
+        env=os.environ | environment,
     )
 
 
 def cells(line: str) -> list[str]:
     """The cells of a line of the table: two spaces or more part them."""
     return [cell.strip() for cell in line.split("  ") if cell.strip()]
+
+
+def unreachable(row: str) -> bool:
+    """Whether a row is one of a server that does not answer; where servers are required, that fails the test."""
+    kind = next((kind for name, (kind, _) in DATABASES.items() if row.startswith(f"runs: {name},")), None)
+    refused = kind is not None and servers.refusal(kind) is not None
+    if refused and os.environ.get(servers.REQUIRED):
+        pytest.fail(f"{row}: {servers.refusal(str(kind))}")
+    return refused
 
 
 def saved() -> bytes | None:
@@ -106,17 +142,31 @@ def test_a_quick_run_prints_every_promised_ratio_and_saves_nothing(name: str) ->
     assert done.returncode == 0, done.stderr
     head, _, *rows = [cells(line) for line in done.stdout.splitlines()]
     assert head[:2] == ["figure", "csv_manager"]
-    assert [f"{row[0]} | {row[2]}" for row in rows] == PROMISED[name]
+    assert [f"{row[0]} | {row[2]}" for row in rows] == [row for row in PROMISED[name] if not unreachable(row)]
     for row in rows:
         ratio, low, high = map(float, row[4:7])
         assert low <= ratio <= high, row
     assert saved() == before
 
 
+def test_a_server_that_does_not_answer_is_told_in_one_line_and_its_rows_are_left_out() -> None:
+    nowhere = {
+        "CSV_MANAGER_TEST_POSTGRESQL": "postgresql+psycopg://postgres@127.0.0.1:1/postgres",
+        "CSV_MANAGER_TEST_MARIADB": "mysql+pymysql://root@127.0.0.1:1/mysql",
+    }
+    done = run("--quick", "runs", **nowhere)
+    assert done.returncode == 0, done.stderr
+    rows = [cells(line) for line in done.stdout.splitlines()[2:]]
+    assert [f"{row[0]} | {row[2]}" for row in rows] == [row for row in PROMISED["runs"] if "SQLite" in row]
+    told = [line.strip() for line in done.stderr.splitlines() if "is left out" in line]
+    assert [line.partition(" ")[0] for line in told] == ["PostgreSQL", "MariaDB"]
+    assert [name in line for name, line in zip(nowhere, told, strict=True)] == [True, True]
+
+
 def test_an_unknown_benchmark_is_refused_by_naming_the_known_ones() -> None:
     done = run("speed")
     assert done.returncode == 2
-    assert "no benchmark speed; known are startup, latency, watching, diff, archive" in done.stderr
+    assert "no benchmark speed; known are startup, latency, watching, diff, archive, runs" in done.stderr
     assert done.stdout == ""
 
 
@@ -134,5 +184,7 @@ def test_the_95th_percentile_of_twenty_values_is_the_nineteenth() -> None:
 
 def test_the_saved_runs_are_whole_ones() -> None:
     saved_runs = json.loads(RESULTS.read_text("utf-8"))
-    assert sorted(saved_runs) == ["archive", "diff", "latency", "startup", "watching"]
+    assert sorted(saved_runs) == ["archive", "diff", "latency", "runs", "startup", "watching"]
     assert not any(run["quick"] for run in saved_runs.values())
+    measured = {row["what"].partition(",")[0] for row in saved_runs["runs"]["figures"]}
+    assert measured == set(DATABASES)

@@ -160,6 +160,22 @@ def test_what_is_derived_from_a_secret_is_not_shown_either(folder: Path) -> None
     assert "hunter2" not in str(shown)
 
 
+def test_what_code_makes_of_a_secret_variable_is_not_shown_either(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_SERVICE", "hunter2")
+    code = (
+        "DATABASES = {}\nimport os\nTOLD = os.environ['MY_SERVICE']\n"
+        "REPORT = [f'https://h/{TOLD}/x', ('a', TOLD)]\nMINE = {'deep': f'<{TOLD}>', 'n': 1}\n"
+    )
+    settings = load(folder, code, OUR_TOKEN="hunter2", ITS_TOKEN="deep")  # noqa: S106 - no one's
+    assert (settings["REPORT"], settings["MINE"]["n"]) == (["https://h/hunter2/x", ("a", "hunter2")], 1)
+    shown = {name: masked(name, value) for name, value in settings.items()}
+    assert (shown["REPORT"], shown["MINE"]) == (["https://h/***/x", ["a", "***"]], {"deep": "<***>", "n": 1})
+    assert shown["TOLD"] == "***"
+    assert "hunter2" not in repr(settings["MINE"])
+
+
 def test_other_settings_name_variables_in_yaml_alone(folder: Path) -> None:
     settings = load(folder, "MINE: ${X}\n", "DATABASES = {}\nOURS = '${X}'\n", X="x", CSV_MANAGER_YOURS="${X}")
     assert (settings["MINE"], settings["OURS"], settings["YOURS"]) == ("x", "${X}", "${X}")

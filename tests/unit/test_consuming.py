@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from csv_manager.core.feeds import Feed
 from csv_manager.core.model import Signature
 from csv_manager.pipeline import consuming
-from csv_manager.pipeline.consuming import Done, aside_of, consume, left_aside, recover
+from csv_manager.pipeline.consuming import Consumer, Done, aside_of, consume, left_aside, recover
 
 #: A folder in the memory of the machine: another file system than that of most temporary folders.
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the tests make a folder of their own in it
@@ -169,3 +170,15 @@ def test_a_copy_that_was_finished_when_its_process_was_killed_leaves_nothing_beh
     assert recover(place, str(elsewhere), yes)
     assert held(elsewhere) == {"a.csv": "id\n1\n"}
     assert list(drop.iterdir()) == []
+
+
+def test_a_new_content_does_not_wait_for_what_kept_the_one_before_it() -> None:
+    consumer = Consumer()
+    old = Done(place="/a.csv", signature=Signature(1, 2, 3, 4, 5), position=1, folder=None)
+    new = replace(old, signature=Signature(1, 2, 3, 6, 7), position=2)
+    consumer.add("/", old)
+    consumer.retry(old)
+    assert consumer.ready(None) == []
+    consumer.add("/", new)
+    consumer.remove(old)  # by who was at it still
+    assert consumer.ready(None) == [("/", new)]

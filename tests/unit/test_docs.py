@@ -174,6 +174,20 @@ def test_the_how_tos_receiver_of_the_signal_is_told(
     assert told == [f"{path}: 2 new rows, 0 missing", f"{path}: 1 new rows, 2 missing"]
 
 
+def test_the_how_tos_plugin_knows_what_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = transcripts.plugin("docs/how-to/see-what-failed.rst", containing="class Morning")
+    (tmp_path / "morning.py").write_text(code, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with testing.app(importlib.import_module("morning").Morning) as app:
+        path = app.write("prices.csv", "id,price\n1,0.50\n", key="id")
+        app.settle()
+        plugin = app.app.plugins.get("Morning")
+        sha256 = plugin.csv_watcher.store.file(path).version(1).sha256
+        assert plugin.failed() == []
+        assert plugin.is_done(sha256, path)
+        assert not plugin.is_done("0" * 64, path)
+
+
 def test_the_application_of_the_reference_starts_and_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CSV_MANAGER_HOME", str(tmp_path / "home"))
     code = transcripts.plugin("docs/reference/python.rst", containing="CSV_MANAGER_APP")

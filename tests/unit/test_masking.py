@@ -23,10 +23,22 @@ def test_a_name_tells_of_a_secret(name: str) -> None:
     assert masked("X", {name: {"deep": "hunter2"}}) == {name: "***"}
 
 
-@pytest.mark.parametrize("name", ["PWD", "OLDPWD", "COMPASS", "KEY", "CSV_INTERVAL", "PASSENGERS", "APP_PATH"])
+@pytest.mark.parametrize(
+    "name", ["PWD", "OLDPWD", "COMPASS", "KEYS", "MONKEY", "CSV_INTERVAL", "PASSENGERS", "APP_PATH"]
+)
 def test_a_name_tells_of_no_secret(name: str) -> None:
     assert not is_secret_name(name)
     assert masked(name, "shown") == "shown"
+
+
+@pytest.mark.parametrize("name", ["MY_KEY", "KEY", "key", "X-Auth-Key", "accountKey"])
+def test_a_key_is_a_secret_as_a_text_and_columns_as_a_list(name: str) -> None:
+    assert is_secret_name(name)
+    assert not is_secret_name(name, is_text=False)
+    assert masked(name, "hunter2") == "***"
+    assert masked("X", {name: "hunter2"}) == {name: "***"}
+    assert masked(name, ["id", "day"]) == masked(name, ("id", "day")) == ["id", "day"]
+    assert (masked(name, 5), masked(name, "")) == (5, "")
 
 
 @pytest.mark.parametrize("value", [None, "", [], {}])
@@ -55,6 +67,20 @@ def test_it_is_shown_that_a_secret_is_not_set(value: Any) -> None:
         (("postgresql://me:hunter2@host",), ["postgresql://me:***@host"]),
         ({"postgresql://me:hunter2@host": 5, 7: 8}, {"postgresql://me:***@host": 5, 7: 8}),
         ({"main": {"user": "me:hun:ter2", "admin": "me:hunter2"}}, {"main": {"user": "me:***", "admin": "me:***"}}),
+        ({"Authorization": "Bearer hunter2"}, {"Authorization": "***"}),
+        ({"Proxy-Authorization": ["Basic hunter2"]}, {"Proxy-Authorization": "***"}),
+        (["basic me:hun ter2", "Bearer hunter2"], ["basic ***", "Bearer ***"]),
+        ("X-Auth: Basic hunter2", "X-Auth: Basic ***"),
+        ("curl -H 'Authorization: Token hunter2'", "curl -H 'Authorization: ***"),
+        ("with bearer hunter2", "with bearer ***"),
+        ("https://hunter2@host/x", "https://***@host/x"),
+        ("git+https://hunter2:x-oauth-basic@host/x", "git+https://***@host/x"),
+        ("https://hunter2:@host:8080/x", "https://***@host:8080/x"),
+        ("redis://hunter2@host", "redis://***@host"),
+        ("amqp://hunter2:@host", "amqp://***@host"),
+        ("https://host/x?key=hunter2&a=1", "https://host/x?key=***&a=1"),
+        ("AccountName=a;AccountKey=hunter2", "AccountName=a;AccountKey=***"),
+        ("my_key: hunter2", "my_key: ***"),
         ({"main": {"user": ["me:hunter2"], "Login": "me:"}}, {"main": {"user": ["me:***"], "Login": "me:***"}}),
     ],
 )
@@ -66,6 +92,8 @@ def test_a_password_is_hidden_wherever_it_stands(value: Any, shown: Any) -> None
     "value",
     [
         *(None, True, 5, 0.5, "text", "a: b", "me@example.com", "user: me", "http://host:8080/path"),
+        *("/data/basic files/a.csv", "/data/Bearer x.csv", "https://host/a@2x.png", "ssh://git@host/a", "monkey=1"),
+        *("mysql+pymysql://me@host/db", "--key=id"),
         *("sqlite:////data/a:b@c.db", "postgresql://me@host:5432/db", {"user": "me", "port": 5432}, [1, "a"]),
     ],
 )

@@ -36,7 +36,8 @@ def test_a_signature_comes_back_from_its_text() -> None:
         ({"quotechar": "''"}, "--quotechar must be one character, or empty for none"),
         ({"quotechar": "\r"}, "--quotechar must be one character, or empty for none"),
         ({"quotechar": ";", "delimiter": ";"}, "--quotechar and --delimiter are both ';'"),
-        ({"skip_lines": -1}, "--skip-lines must be 0 or more, not -1"),
+        ({"skip_lines": -1}, "--skip-lines must be from 0 to 2147483647, not -1"),
+        ({"skip_lines": 10**20}, "--skip-lines must be from 0 to 2147483647, not 1000"),
         ({"names": ("a", "b", "a")}, "--header repeats a name: a, b, a"),
         ({"encoding": "utf-9"}, "--encoding 'utf-9' is not known; try utf-8"),
         ({"encoding": ""}, "--encoding '' is not known"),
@@ -164,6 +165,14 @@ def test_a_row_change_has_the_same_form_everywhere() -> None:
         ("after", {"id": "1", "_extra": ["x"]}),
         ("line", 7),
     ]
+
+
+def test_the_size_of_a_row_change_is_that_of_its_names_and_cells() -> None:
+    row = {"id": "1", "name": "Müller"}
+    assert RowChange(op="insert", key=None, before=None, after=row, line=2).size == 4 + 6 + 7
+    assert RowChange(op="update", key={"id": "1"}, before=row, after=row, line=2).size == 2 + 2 + 1 + 2 * 17
+    short, long = {"id": "1", "name": None}, {"id": "1", "_extra": ["ab", "c"]}
+    assert RowChange(op="update", key=None, before=short, after=long, line=2).size == (4 + 6 + 1) + (4 + 8 + 1 + 4)
 
 
 def test_a_finding_is_a_json_object() -> None:

@@ -2,14 +2,16 @@
 
 import click
 
-from csv_manager.patterns import CsvCommandsPattern, CsvDatabasesPattern
+from csv_manager.patterns import CsvCommandsPattern, CsvDatabasesPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import format_option, option
 
 _COLUMNS = ("name", "dialect", "address", "database", "user", "admin", "state", "schema", "reason")
+#: What the tables hold that people count.
+_COUNTED = {"csv_files": "file", "csv_versions": "version", "csv_watchers": "watcher", "csv_runs": "run"}
 _CHECK_COLUMNS = ("name", "role", "check", "result", "reason")
 
 
-class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern):
+class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern, CsvWatcherPattern):
     """Lists, checks and upgrades the databases of the settings."""
 
     def activate(self) -> None:
@@ -17,7 +19,8 @@ class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern):
         self.commands.register(
             "database_list",
             "List the databases of the settings, and how they are.\n\n`default` is the store's. The state is ok; empty "
-            "or behind, which csv_manager database_upgrade mends; newer, if a newer csv_manager upgraded it; or "
+            "or behind, which csv_manager database_upgrade mends; newer, if a newer csv_manager "
+            "upgraded it; broken, if the migrations of a plugin cannot be used; or "
             "unreachable.\n\n\b\nExample:\n  csv_manager database_list --format json",
             self.database_list,
             params=[format_option()],
@@ -25,7 +28,8 @@ class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern):
         self.commands.register(
             "database_check",
             "Check that databases can be reached, with the rights that are needed and the tables that are known.\n\n"
-            "Nothing is changed. The exit code is 1 if anything is wrong. Without NAME, all are checked.\n\n\b\n"
+            "Nothing is changed. The exit code is 1 if anything is wrong. A `user` that may do to tables what only "
+            "`admin` has to is a warning on stderr. Without NAME, all are checked.\n\n\b\n"
             "Example:\n  csv_manager database_check default",
             self.database_check,
             params=[_name_argument(), format_option()],
@@ -39,6 +43,16 @@ class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern):
             params=[_name_argument(), option("--sql", is_flag=True, help="Print the statements; execute none.")],
         )
 
+        self.commands.register(
+            "database_copy",
+            "Copy the store that is in the database FROM into the store, which has to be empty.\n\nWatchers, "
+            "versions, row changes, runs and what plugins keep there go with it. The archive is no database, and stays "
+            "where it is. Nothing is changed in FROM. Stop what watches first.\n\n\b\n"
+            "Example:\n  csv_manager database_copy laptop",
+            self.database_copy,
+            params=[click.Argument(["source"], metavar="FROM")],
+        )
+
     def database_list(self, form: str = "table") -> None:
         """Write each database with its state."""
         self.answer((vars(self.databases.state(name)) for name in self.databases.binds), _COLUMNS, form)
@@ -48,8 +62,10 @@ class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern):
         rows = []
         for known in [name] if name else list(self.databases.binds):
             for check in self.databases.check(known):
-                result = "ok" if check.reason is None else "wrong"
-                rows.append({**vars(check), "result": result})
+                told = {**vars(check), "result": "ok" if check.reason is None else "wrong"}
+                rows.append({column: told[column] for column in _CHECK_COLUMNS})
+                if check.warning is not None:
+                    self.say(f"Warning: {check.name}: {check.warning}")
         self.answer(rows, _CHECK_COLUMNS, form)
         return 1 if any(row["result"] != "ok" for row in rows) else 0
 
@@ -62,6 +78,18 @@ class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern):
             with self.progress(f"Upgrading {known}"):
                 done = self.databases.upgrade(known)
             click.echo(f"{known}: {', '.join(done) if done else 'up to date'}.")
+
+    def database_copy(self, source: str) -> None:
+        """Copy a store into the store."""
+        copied = self.databases.copy(source, self.progress)
+        told = [f"{copied[name]:,} {noun}{'' if copied[name] == 1 else 's'}" for name, noun in _COUNTED.items()]
+        click.echo(f"Copied {source} to default: {', '.join(told)}.")
+        store, archive = self.csv_watcher.store, self.csv_watcher.settings()["ARCHIVE_PATH"]
+        lacking = len(store.catalog.history.contents() - store.archive.contents())
+        if lacking:
+            mend = f"copy that of {source} there, or set ARCHIVE_PATH"
+            self.say(f"The archive {archive} lacks {lacking:,} of the contents; {mend}.")
+        self.say("`csv_manager csv_history_verify` reads every version back from the archive.")
 
 
 def _name_argument() -> click.Argument:

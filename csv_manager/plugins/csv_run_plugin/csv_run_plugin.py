@@ -1,12 +1,13 @@
 """The commands csv_run_*: what happened to files, and did it work."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
 
 from csv_manager.core import clock
-from csv_manager.core.errors import OptionError, RunNotFoundError
+from csv_manager.core.errors import OptionError, RunNotFoundError, StoreError
 from csv_manager.core.runs import STATES
 from csv_manager.core.times import parse_since
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
@@ -20,6 +21,8 @@ _COLUMNS = (
 _SPARE = ("cause", "rows", "attempts", "seconds", "inserted", "updated", "deleted")
 _TASK_COLUMNS = ("name", "state", "started", "ended", "rows", "exception")
 _LIMIT = 50
+#: The largest number of a run that every database has room for; so there are not more of them.
+_MOST = 2**31 - 1
 _RETRIED = ("failed", "held")
 
 
@@ -72,12 +75,11 @@ class CsvRunPlugin(CsvCommandsPattern, CsvWatcherPattern):
         form: str = "table",
     ) -> None:
         """Write runs, the newest first."""
-        ledger = self.csv_watcher.store.catalog.ledger
-        found = ledger.all(
+        found = self._ledger().all(
             paths=self.csv_watcher.known(each(csv_file)) if csv_file else (),
             states=state,
             since=None if since is None else parse_since(since, clock.now()),
-            limit=limit + 1 if limit else None,
+            limit=min(limit + 1, _MOST) if limit else None,
         )
         shown = found[:limit] if limit else found
         self.answer(self._rows(shown, form), _COLUMNS, form, empty="No runs.", spare=_SPARE)
@@ -86,7 +88,8 @@ class CsvRunPlugin(CsvCommandsPattern, CsvWatcherPattern):
 
     def csv_run_show(self, run: int, form: str = "table") -> None:
         """Write everything that is known of a run."""
-        found, tasks = self._find(run), self.csv_watcher.store.catalog.ledger.tasks(run)
+        ledger = self._ledger()
+        found, tasks = self._find(ledger, run), ledger.tasks(run)
         told = {
             **found.to_json(),
             "member": found.member,
@@ -97,7 +100,7 @@ class CsvRunPlugin(CsvCommandsPattern, CsvWatcherPattern):
             "pid": found.pid,
             "configuration": found.configuration,
         }
-        content = self.csv_watcher.store.catalog.ledger.configuration(found.configuration)
+        content = ledger.configuration(found.configuration)
         if form != "table":
             whole = told | {"tasks": [task.to_json() for task in tasks], "settings": content}
             self.answer([whole], tuple(whole), form)
@@ -111,7 +114,7 @@ class CsvRunPlugin(CsvCommandsPattern, CsvWatcherPattern):
 
     def csv_run_retry(self, run: int) -> int:
         """Process a run's file once more; the exit code: 1 if its version is held again."""
-        found = self._find(run)
+        found = self._find(self._ledger(), run)
         if found.state not in _RETRIED:
             raise OptionError(f"Run {run} is {found.state}; only one that failed, or is held, is tried again.")
         outcome = self.csv_watcher.record(found.csv_file, cause=f"retry:{run}", member=found.member)
@@ -125,8 +128,16 @@ class CsvRunPlugin(CsvCommandsPattern, CsvWatcherPattern):
             click.echo(version_line(file.path, version, counts, change_set.columns, version.rows))
         return 1 if outcome.status == "held" else 0
 
-    def _find(self, run: int) -> Any:
-        found = self.csv_watcher.store.catalog.ledger.find(run)
+    def _ledger(self) -> Any:
+        """The ledger, in which no run goes on whose process is gone, if that can be noted."""
+        ledger = self.csv_watcher.store.catalog.ledger
+        with contextlib.suppress(StoreError):
+            ledger.finish_dead()
+        return ledger
+
+    @staticmethod
+    def _find(ledger: Any, run: int) -> Any:
+        found = ledger.find(run) if run <= _MOST else None
         if found is None:
             raise RunNotFoundError(f"There is no run {run}; csv_run_list lists them.")
         return found

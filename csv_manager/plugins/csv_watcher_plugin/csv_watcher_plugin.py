@@ -121,6 +121,7 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
         once: bool,
     ) -> tuple[int, list[Named], dict[str, WatcherOptions]]:
         """The position to print from, what is named, and the watchers that watch it; may be called again."""
+        self.csv_watcher.check_databases()
         named = self._named(paths, missing_ok=missing_ok, once=once)
         start = _start(self.csv_watcher.store.catalog.outbox.end(), position)
         self.csv_watcher.load()

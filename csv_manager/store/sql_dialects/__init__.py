@@ -4,12 +4,13 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import URL
 
 from csv_manager.core.errors import ConfigurationError
-from csv_manager.store.sql_dialects.interface import BUSY, SqlDialect
+from csv_manager.store.sql_dialects.interface import BUSY, SqlDialect, UserTables
 from csv_manager.store.sql_dialects.mysql import Mysql
 from csv_manager.store.sql_dialects.postgresql import Postgresql
+from csv_manager.store.sql_dialects.servers import run
 from csv_manager.store.sql_dialects.sqlite import Sqlite
 
-__all__ = ["BUSY", "SqlDialect", "sql_dialect_of"]
+__all__ = ["BUSY", "SqlDialect", "UserTables", "run", "sql_dialect_of"]
 
 #: By SQLAlchemy's names of backends.
 _KNOWN: dict[str, SqlDialect] = {

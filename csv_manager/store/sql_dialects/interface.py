@@ -1,8 +1,9 @@
 """What a module of a database has to offer."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
@@ -11,6 +12,19 @@ from sqlalchemy.exc import DBAPIError
 #: Seconds that a transaction waits for another one that writes.
 BUSY_SECONDS = 10
 BUSY = "another process is writing to it and did not finish in time; try again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserTables:
+    """The tables that a user needs: it reads and writes the rows of `written`, and of `read` it reads them."""
+
+    written: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Those of both."""
+        return self.written + self.read
 
 
 class SqlDialect(Protocol):
@@ -34,15 +48,54 @@ class SqlDialect(Protocol):
         ...
 
     def writing(self, engine: Engine, *, alone: bool = True) -> contextlib.AbstractContextManager[Connection]:
-        """A connection in a transaction in which, if it is `alone`, nobody else is; committed at the end."""
+        """A connection in a transaction in which, if it is `alone`, nobody else is; committed at the end.
+
+        One beside others need not wait for the disk.
+        """
         ...
 
-    def grants(self, connection: Connection, user: URL, tables: Sequence[str]) -> Iterator[str]:
-        """The statements by which an administrator lets a user read and write the rows of tables, and nothing else."""
+    def grants(self, connection: Connection, user: URL, tables: UserTables) -> Iterator[str]:
+        """The statements by which an administrator lets a user do what it does with tables, and nothing else.
+
+        Without any tables they let it in. As those of `renumber`, they are what the server reads: no percent sign is
+        doubled for a driver.
+        """
+        ...
+
+    def lacking(self, connection: Connection, tables: Sequence[str]) -> Iterator[str]:
+        """What who is connected lacks, beside rights on rows, to write to tables."""
+        ...
+
+    def renumber(self, connection: Connection, tables: Sequence[str]) -> Iterator[str]:
+        """The statements after which numbers are given out beyond those that rows of tables have been given."""
         ...
 
     def may_create(self, connection: Connection) -> bool:
         """Whether who is connected may make tables."""
+        ...
+
+    def excess(self, connection: Connection, tables: Sequence[str]) -> list[str]:
+        """What who is connected may do to these tables, beyond their rows: of CREATE, ALTER and DROP."""
+        ...
+
+    def takes(self, connection: Connection, told: Iterable[Any]) -> bool:
+        """Whether each of these values can be written, as JSON, in a row of its own."""
+        ...
+
+    def may_grant(self, connection: Connection) -> bool:
+        """Whether who is connected may let others read and write the rows of tables that it makes."""
+        ...
+
+    def schema_of(self, connection: Connection) -> str | None:
+        """The schema in which who is connected makes tables; None for none, or if a database has but one."""
+        ...
+
+    def schemas_of(self, connection: Connection) -> Sequence[str]:
+        """The schemas in which who is connected looks for tables, where it may."""
+        ...
+
+    def is_shut_out(self, error: DBAPIError) -> bool:
+        """Whether somebody who may log in was kept out of the database, for want of any right in it."""
         ...
 
     def name_of(self, url: URL) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sqlalchemy import Connection, CursorResult
 from sqlalchemy.engine import URL
 
 #: Seconds after which a server that does not answer is taken to be not there.
@@ -24,3 +25,13 @@ def clause(error: object) -> str:
     """What a server says, as one clause."""
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     return "; ".join(lines).rstrip(".?")
+
+
+def missing_table(said: str) -> str:
+    """That a table is missing, csv_manager's or a plugin's, and what to do about it."""
+    return f"a table is missing ({said}); csv_manager database_upgrade makes those of csv_manager and of its plugins"
+
+
+def run(connection: Connection, statement: str) -> CursorResult[Any]:
+    """Execute a statement as the server reads it: without values, in whose place a percent sign could stand."""
+    return connection.exec_driver_sql(statement, execution_options={"no_parameters": True})

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,13 +18,15 @@ from sqlalchemy.pool import StaticPool
 from csv_manager.core.errors import StoreBusyError, StoreError
 from csv_manager.core.files import make_private
 from csv_manager.store.patience import patience
-from csv_manager.store.sql_dialects.interface import BUSY, BUSY_SECONDS
+from csv_manager.store.sql_dialects.interface import BUSY, BUSY_SECONDS, UserTables
 
 #: The longest that a thread waits for another one of its process that writes.
 _TURN_SECONDS = 10
 #: Between two attempts to switch a new database to its write-ahead log.
 _SWITCH_SECONDS = 0.01
 _WRITES = "csv_manager_writes"
+#: Under it stands in what is known of a connection whether its database has a write-ahead log.
+_AHEAD = "csv_manager_ahead"
 #: The options of an engine under which a lock stands that its threads hold while they use it, or write with it.
 _USE_LOCK, _WRITE_LOCK = "csv_manager_lock", "csv_manager_write_lock"
 _REASONS = {
@@ -52,10 +54,8 @@ class Sqlite:
     extra = ""
 
     def make_engine(self, url: URL, *, snapshots: bool) -> Engine:
-        """An engine; what cannot be opened is told at its first use, but for the folder."""
+        """An engine; what cannot be opened is told at its first use."""
         memory = url.database in (None, "", ":memory:")
-        if not memory:
-            _make_folder(Path(str(url.database)).parent)
         options: dict[str, Any] = {"poolclass": StaticPool} if memory else {}
         frozen = not memory and _is_frozen(Path(str(url.database)))
         if frozen:
@@ -98,14 +98,54 @@ class Sqlite:
             with connection.begin():
                 yield connection
 
-    def grants(self, connection: Connection, user: URL, tables: Sequence[str]) -> Iterator[str]:
+    def grants(self, connection: Connection, user: URL, tables: UserTables) -> Iterator[str]:
         """None: whoever may write to the file may do everything."""
         del connection, user, tables
+        yield from ()
+
+    def lacking(self, connection: Connection, tables: Sequence[str]) -> Iterator[str]:
+        """Nothing."""
+        del connection, tables
+        yield from ()
+
+    def renumber(self, connection: Connection, tables: Sequence[str]) -> Iterator[str]:
+        """None: it looks at the rows."""
+        del connection, tables
         yield from ()
 
     def may_create(self, connection: Connection) -> bool:
         """Whoever may write to the file may."""
         return os.access(str(connection.engine.url.database), os.W_OK)
+
+    def excess(self, connection: Connection, tables: Sequence[str]) -> list[str]:
+        """Nothing: a file has no users."""
+        del connection, tables
+        return []
+
+    def takes(self, connection: Connection, told: Iterable[Any]) -> bool:
+        """Up to a billion bytes, it does."""
+        del connection, told
+        return True
+
+    def may_grant(self, connection: Connection) -> bool:
+        """There is nobody to grant anything to."""
+        del connection
+        return True
+
+    def schema_of(self, connection: Connection) -> str | None:
+        """A file has one."""
+        del connection
+        return None
+
+    def schemas_of(self, connection: Connection) -> Sequence[str]:
+        """A file has one."""
+        del connection
+        return ()
+
+    def is_shut_out(self, error: DBAPIError) -> bool:
+        """Nobody logs in."""
+        del error
+        return False
 
     def name_of(self, url: URL) -> str:
         """The path of the file."""
@@ -141,7 +181,7 @@ def _is_frozen(database: Path) -> bool:
 
 def _make_file(database: str) -> None:
     """Make a database that only its user may read, as SQLite has its log be then; one that is there stays as it is."""
-    if database.startswith("file:") or os.path.exists(database):
+    if os.path.exists(database):
         return
     with contextlib.suppress(OSError):  # of anything else than one that is there, SQLite tells
         os.close(os.open(os.path.realpath(database), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
@@ -152,7 +192,8 @@ def _set_up(engine: Engine, database: str | None, *, snapshots: bool) -> None:
 
     @event.listens_for(engine, "do_connect")
     def make(*_: Any) -> None:
-        if database is not None:
+        if database is not None and not database.startswith("file:"):
+            _make_folder(Path(database).parent)
             _make_file(database)
 
     @event.listens_for(engine, "connect")
@@ -160,7 +201,7 @@ def _set_up(engine: Engine, database: str | None, *, snapshots: bool) -> None:
         if snapshots:
             connection.isolation_level = None
         cursor = connection.cursor()
-        if database is not None:
+        if database is not None and not snapshots:  # who only looks at another program's file changes nothing of it
             _wait_at_most(cursor, patience(BUSY_SECONDS))
             _write_ahead(cursor)
             _wait_at_most(cursor, BUSY_SECONDS)
@@ -168,15 +209,18 @@ def _set_up(engine: Engine, database: str | None, *, snapshots: bool) -> None:
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.close()
 
-    if not snapshots:
-        return
-
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get(_WRITES):
-            _wait_at_most(connection.connection.cursor(), patience(BUSY_SECONDS))
+        # The one connection of a database in memory may be in a session's transaction.
+        if connection.get_execution_options().get(_WRITES) and (snapshots or database is not None):
+            cursor: Any = connection.connection.cursor()
+            _wait_at_most(cursor, patience(BUSY_SECONDS))
+            if database is not None and not connection.info.setdefault(_AHEAD, False):
+                with contextlib.suppress(sqlite3.Error):  # of what is wrong, the next statement tells
+                    _write_ahead(cursor)
+                    connection.info[_AHEAD] = True
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:  # which does nothing yet, and cannot fail
+        elif snapshots:  # which does nothing yet, and cannot fail
             connection.connection.cursor().execute("BEGIN")
 
 
@@ -186,11 +230,15 @@ def _wait_at_most(cursor: Any, seconds: float) -> None:
 
 
 def _write_ahead(cursor: sqlite3.Cursor) -> None:
-    """Switch a database to its write-ahead log; where another process uses it just now, SQLite itself does not wait."""
+    """Switch a database to its write-ahead log, if it can have one.
+
+    Where another process uses it just now, SQLite itself does not wait.
+    """
     deadline = time.monotonic() + patience(BUSY_SECONDS)
     while cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:
-            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute("PRAGMA journal_mode = WAL").fetchall()  # a statement is over once it is read
+            return  # where it cannot have one, that is told by no error
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                 raise
