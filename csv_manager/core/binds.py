@@ -49,11 +49,13 @@ _OTHER_NAMES = {
 #: Options of drivers that are told by a key.
 _KEYS_OF_OPTIONS = _OTHER_NAMES | {"port": "port", "user": "user", "database": "database"}
 _URL = re.compile(r"(?P<dialect>\w+)(?:\+\w+)?://(?P<rest>.*)", re.ASCII | re.DOTALL)
-#: What SQLAlchemy reads behind the slashes, without an @ that it would take for another one than was meant.
+#: What SQLAlchemy reads behind the slashes of a file, and of a server, without an @ that it would take for another one
+#: than was meant.
+_FILE = re.compile(r"(?:/.*|\?[^@]*)?", re.DOTALL)
 _SERVER = re.compile(
     r"(?:[^:/]*(?::[^@]*)?@)?"  # login:password@
     r"(?:\[[^\]/?@]+\]|[^:/?@\[\]]*)(?::[0-9]{1,5})?"  # host:port
-    r"(?:/[^?@]*)?(?:\?.*)?",
+    r"(?:/[^?@]*(?:\?.*)?|\?[^@]*)?",
     re.DOTALL,
 )
 _ADDRESS = re.compile(r"(?:\[(?P<ipv6>[^\s/?@\[\]]+)\]|(?P<host>[^\s:/?@\[\]]+))(?::(?P<port>[^:@]*))?")
@@ -109,7 +111,7 @@ def parse_url(name: str, url: str, where: str) -> Bind:
     sql_dialect = _DIALECTS.get(found["dialect"])
     if sql_dialect is None:
         raise ConfigurationError(f"{where}: the URL must begin with {_CHOICES}.")
-    if sql_dialect == "sqlite" and found["rest"][:1] not in {"", "/", "?"}:
+    if sql_dialect == "sqlite" and not _FILE.fullmatch(found["rest"]):
         raise ConfigurationError(f"{where}: a URL of sqlite has three slashes, four before an absolute path.")
     if sql_dialect != "sqlite" and not _SERVER.fullmatch(found["rest"]):
         raise ConfigurationError(

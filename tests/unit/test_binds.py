@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
@@ -193,6 +193,8 @@ def test_a_password_among_the_options_of_a_url_is_one_that_is_hidden(dialect: st
     assert "hunter2" not in str(url)
 
 
+@example(rest="?@:", scheme="postgresql")
+@example(rest="?@::", scheme="sqlite")
 @given(rest=st.text(st.sampled_from("a:@/?#[]%=& 1\n☃")), scheme=st.sampled_from(["postgresql", "mysql+x", "sqlite"]))
 def test_what_is_understood_as_a_url_has_one(rest: str, scheme: str) -> None:
     try:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from csv_manager.core.errors import StoreBusyError
 from csv_manager.store.patience import patience
 from csv_manager.store.sql_dialects import servers
-from csv_manager.store.sql_dialects.interface import BUSY, BUSY_SECONDS, UserTables
+from csv_manager.store.sql_dialects.interface import BUSY, BUSY_SECONDS, SqlDialect, UserTables
 
 #: A lock of the connection, one for each database; its name may have 64 characters.
 _NAME = "CONCAT('csv_manager.', MD5(DATABASE()))"
@@ -47,7 +47,7 @@ _REASONS = {
 }
 
 
-class Mysql:
+class Mysql(SqlDialect):
     """Reads see one state (REPEATABLE READ); who writes holds a named lock before the transaction begins."""
 
     driver = "mysql+pymysql"
@@ -73,16 +73,6 @@ class Mysql:
                     cursor.execute(_ISOLATION)
 
         return engine
-
-    def beside(self, engine: Engine) -> Engine:
-        """The engine itself, whose pool has other connections."""
-        return engine
-
-    @contextlib.contextmanager
-    def reading(self, engine: Engine) -> Iterator[Connection]:
-        """A connection in a transaction that sees one state."""
-        with engine.connect() as connection:
-            yield connection
 
     @contextlib.contextmanager
     def writing(self, engine: Engine, *, alone: bool = True) -> Iterator[Connection]:
@@ -120,11 +110,6 @@ class Mysql:
             pattern = re.sub(r"([\\_%])", r"\\\1", name)
             yield f"GRANT REFERENCES ON {_quoted(pattern)}.* TO {account}"
 
-    def lacking(self, connection: Connection, tables: Sequence[str]) -> Iterator[str]:
-        """Nothing."""
-        del connection, tables
-        yield from ()
-
     def _account(self, user: URL) -> str:
         """The account that a user logs in as; who has no rights on the database yet can only do it without one."""
         engine = self.make_engine(user.set(database=""), snapshots=False)
@@ -134,11 +119,6 @@ class Mysql:
         finally:
             engine.dispose()
         return account
-
-    def renumber(self, connection: Connection, tables: Sequence[str]) -> Iterator[str]:
-        """None: it has seen the rows."""
-        del connection, tables
-        yield from ()
 
     def may_create(self, connection: Connection) -> bool:
         """Whether the account has the right CREATE, of the server or of the database, by itself or by a role of it."""
@@ -158,16 +138,6 @@ class Mysql:
         """Whether the account may hand on the rights on rows of a database's tables."""
         handed = {right for rights, may_grant in _granted(connection) if may_grant for right in rights}
         return _ALL in handed or handed >= _ROWS
-
-    def schema_of(self, connection: Connection) -> str | None:
-        """A database has one."""
-        del connection
-        return None
-
-    def schemas_of(self, connection: Connection) -> Sequence[str]:
-        """A database has one."""
-        del connection
-        return ()
 
     def is_shut_out(self, error: DBAPIError) -> bool:
         """Whether an account has no right in the database."""

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, text
@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from csv_manager.store.patience import patience
 from csv_manager.store.sql_dialects import servers
-from csv_manager.store.sql_dialects.interface import BUSY, BUSY_SECONDS, UserTables
+from csv_manager.store.sql_dialects.interface import BUSY, BUSY_SECONDS, SqlDialect, UserTables
 from csv_manager.store.sql_dialects.servers import run
 
 #: A lock of the transaction, one for each schema of a database, which no row has to be there for.
@@ -53,7 +53,7 @@ _REASONS = {
 _CONNECTION_LOST = ("08", "57P")
 
 
-class Postgresql:
+class Postgresql(SqlDialect):
     """Reads see one state (REPEATABLE READ); who writes holds an advisory lock of the transaction (READ COMMITTED)."""
 
     driver = "postgresql+psycopg"
@@ -65,10 +65,6 @@ class Postgresql:
         told: dict[str, Any] = {"connect_timeout": servers.CONNECT_SECONDS, "application_name": "csv_manager"}
         arguments = {name: value for name, value in told.items() if name not in url.query}
         return create_engine(url, connect_args=arguments, **servers.POOL)
-
-    def beside(self, engine: Engine) -> Engine:
-        """The engine itself, whose pool has other connections."""
-        return engine
 
     @contextlib.contextmanager
     def reading(self, engine: Engine) -> Iterator[Connection]:
@@ -123,16 +119,6 @@ class Postgresql:
         owns = connection.execute(_OWNS, {"tables": list(tables)}).scalar()
         return [*(["CREATE"] if self.may_create(connection) else []), *(["ALTER", "DROP"] if owns else [])]
 
-    def takes(self, connection: Connection, told: Iterable[Any]) -> bool:
-        """Up to a gigabyte, it does."""
-        del connection, told
-        return True
-
-    def may_grant(self, connection: Connection) -> bool:
-        """Who makes a table may grant rights on it."""
-        del connection
-        return True
-
     def schema_of(self, connection: Connection) -> str | None:
         """The first schema of the search path that is there."""
         schema: str | None = connection.execute(text("SELECT current_schema()")).scalar()
@@ -143,11 +129,6 @@ class Postgresql:
         path, role = connection.execute(text("SELECT current_setting('search_path'), current_user")).one()
         named = [quoted.replace('""', '"') or bare.lower() for quoted, bare in _SCHEMA.findall(path)]
         return [role if name == "$user" else name for name in named]
-
-    def is_shut_out(self, error: DBAPIError) -> bool:
-        """Who may log in may look around, unless an administrator has taken that from all."""
-        del error
-        return False
 
     def name_of(self, url: URL) -> str:
         """Its address and name."""

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +18,7 @@ from sqlalchemy.pool import StaticPool
 from csv_manager.core.errors import StoreBusyError, StoreError
 from csv_manager.core.files import make_private
 from csv_manager.store.patience import patience
-from csv_manager.store.sql_dialects.interface import BUSY, BUSY_SECONDS, UserTables
+from csv_manager.store.sql_dialects.interface import BUSY, BUSY_SECONDS, SqlDialect
 
 #: The longest that a thread waits for another one of its process that writes.
 _TURN_SECONDS = 10
@@ -42,7 +42,7 @@ _REASONS = {
 }
 
 
-class Sqlite:
+class Sqlite(SqlDialect):
     """Write-ahead log, foreign keys on; waits for another writer; folder and file are made, for their user alone.
 
     A transaction of an engine with snapshots begins at its first statement, and whether it writes has to be said at
@@ -98,54 +98,9 @@ class Sqlite:
             with connection.begin():
                 yield connection
 
-    def grants(self, connection: Connection, user: URL, tables: UserTables) -> Iterator[str]:
-        """None: whoever may write to the file may do everything."""
-        del connection, user, tables
-        yield from ()
-
-    def lacking(self, connection: Connection, tables: Sequence[str]) -> Iterator[str]:
-        """Nothing."""
-        del connection, tables
-        yield from ()
-
-    def renumber(self, connection: Connection, tables: Sequence[str]) -> Iterator[str]:
-        """None: it looks at the rows."""
-        del connection, tables
-        yield from ()
-
     def may_create(self, connection: Connection) -> bool:
         """Whoever may write to the file may."""
         return os.access(str(connection.engine.url.database), os.W_OK)
-
-    def excess(self, connection: Connection, tables: Sequence[str]) -> list[str]:
-        """Nothing: a file has no users."""
-        del connection, tables
-        return []
-
-    def takes(self, connection: Connection, told: Iterable[Any]) -> bool:
-        """Up to a billion bytes, it does."""
-        del connection, told
-        return True
-
-    def may_grant(self, connection: Connection) -> bool:
-        """There is nobody to grant anything to."""
-        del connection
-        return True
-
-    def schema_of(self, connection: Connection) -> str | None:
-        """A file has one."""
-        del connection
-        return None
-
-    def schemas_of(self, connection: Connection) -> Sequence[str]:
-        """A file has one."""
-        del connection
-        return ()
-
-    def is_shut_out(self, error: DBAPIError) -> bool:
-        """Nobody logs in."""
-        del error
-        return False
 
     def name_of(self, url: URL) -> str:
         """The path of the file."""
