@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 class BindState:
     """How a database is, and where: no password.
 
-    `state` is `ok`, `empty`, `behind`, `newer`, `broken` or `unreachable`, with the `reason`. `schema` is the revision
-    of the store's tables, and of each plugin's that has some there. `database` is the path of an SQLite file.
+    `state` is `ok`, `empty`, `missing` (an SQLite file that nothing will make), `behind`, `newer`, `broken` or
+    `unreachable`, with the `reason`. `schema` is the revision of a store's tables, and of each plugin's that has some
+    there. `database` is the path of an SQLite file.
     """
 
     name: str
@@ -51,6 +52,13 @@ class Check:
 
 #: The line of migrations that is csv_manager's own.
 _OWN = "csv_manager"
+#: What gives a user the rights that it lacks.
+_MEND = "csv_manager database_upgrade grants it"
+#: What is said of the statements for a server of which the settings tell one user.
+_NO_GRANTS = (
+    "-- Whoever executes this owns the tables. Where `user` of the settings is another one, set `admin` there, too:\n"
+    "-- then the statements that grant `user` its rights follow here."
+)
 #: The states of a database whose tables are still to be made.
 _UNMADE = ("empty", "behind")
 
@@ -63,27 +71,34 @@ class Upkeep:
 
     def state(self, name: str) -> BindState:
         """How a database is. Raises nothing but `ConfigurationError` for an unknown one."""
-        from csv_manager.store.roles import missing_tables
-        from csv_manager.store.upgrade import state_of
+        from csv_manager.store.roles import tables_there
+        from csv_manager.store.upgrade import CORE, state_of
 
         bind = self._databases.known(name)
         place = _place(bind)
         if _is_missing(bind):
-            return BindState(**place, state="empty", reason="there is no such file yet")
+            if self._is_used(name):
+                return BindState(**place, state="empty", reason="there is no such file yet")
+            return BindState(**place, state="missing", reason="there is no such file")
         try:
             with self._engine(bind) as engine:
-                missing = missing_tables(engine, self._mapped(name))
+                seen = tables_there(engine)
+                missing = [table for table in self._mapped(name) if table not in seen]
                 states = {line.name: state_of(engine, line) for line in self._lines(name)}
+                store = state_of(engine, CORE).found if CORE.version_table in seen else None
         except CsvManagerError as error:
             state = "broken" if isinstance(error, PluginError) else "unreachable"
             return BindState(**place, state=state, reason=str(error))
         wrong = next((told for told in states.values() if told.state != "ok"), None)
-        there = {line: told.found for line, told in states.items() if told.found}
+        there = {_OWN: store} if store else {}  # also that of a store which is not this one's
+        there |= {line: told.found for line, told in states.items() if told.found}
         schema = ", ".join(found if line == _OWN else f"{line} {found}" for line, found in there.items())
         reason = None if wrong is None else f"it has {wrong.found or 'no tables'}, and {wrong.newest} is known here"
         state = wrong.state if wrong else "ok"
         if missing and wrong is None:
             state, reason = "behind", f"it lacks the tables of plugins: {', '.join(missing)}"
+        elif not there and not self._is_used(name):
+            reason = "nothing of csv_manager is in it"
         return BindState(**place, state=state, schema=schema or None, reason=reason)
 
     def upgrade(self, name: str) -> list[str]:
@@ -94,9 +109,11 @@ class Upkeep:
 
         bind = self._databases.known(name)
         user, admin = url_of(bind), url_of(bind, "admin")
+        if _is_missing(bind) and not self._is_used(name):
+            return []  # whoever looked would make a file
         done = []
         # Who reads and writes rows may have no rights yet, and then cannot even look.
-        with self._engine(bind) as engine, self._engine(bind, "admin") as administrators:
+        with self._engine(bind, make=True) as engine, self._engine(bind, "admin", make=True) as administrators:
             lacked = roles.are_two(admin, user) and self._lacking(bind, engine)
             for line in self._lines(name):
                 with telling(line):
@@ -107,8 +124,10 @@ class Upkeep:
                 self._databases.bind(name).create_all()
             elif lacked and not list(self._lines(name)):
                 roles.let_in(administrators, user)
-            if lacked and (still := self._lacking(bind, engine)):
-                raise StoreError(f"{still.partition(';')[0]}, and {admin.username} could not grant it; its owner can.")
+            if lacked and (
+                still := self._lacking(bind, engine, mend=f"{admin.username} could not grant it; its owner can")
+            ):
+                raise StoreError(still)
         done += [f"made {table}" for table in missing]
         return done or ([f"granted {user.username} its rights"] if lacked else [])
 
@@ -126,7 +145,9 @@ class Upkeep:
             there = upgrade.after("\n".join(written), administrators, roles.tables_there(administrators))
             missing = [table for table in self._databases.mapped(name) if table.name not in there]
             written.append(upgrade.sql_of_tables(administrators, missing))
-            if roles.are_two(url_of(bind, "admin"), url_of(bind)) and (any(written) or self._lacking(bind, engine)):
+            if not roles.are_two(url_of(bind, "admin"), url_of(bind)):
+                written += [_NO_GRANTS] if any(written) and bind.sql_dialect != "sqlite" else []
+            elif any(written) or self._lacking(bind, engine):
                 there |= {table.name for table in missing}
                 tables = upgrade.within(self._tables(name, administrators), there)
                 written.append(upgrade.sql_of_grants(administrators, url_of(bind), tables))
@@ -205,8 +226,8 @@ class Upkeep:
             if wrong is not None:
                 raise StoreError(f"The database {name}: {wrong}")
 
-    def _lacking(self, bind: Bind, engine: Any, *, makes: bool = False) -> str | None:
-        """What who logs in may not do with a database; `makes` if it is to make tables."""
+    def _lacking(self, bind: Bind, engine: Any, *, makes: bool = False, mend: str = _MEND) -> str | None:
+        """What who logs in may not do with a database, and what mends that; `makes` if it is to make tables."""
         from csv_manager.store import roles
         from csv_manager.store.urls import url_of
 
@@ -218,10 +239,12 @@ class Upkeep:
             with self._engine(bind, "admin") as administrators:
                 # Some servers show a user only the tables that it has rights on.
                 there = roles.tables_there(administrators) if roles.refusal(administrators) is None else None
-        missing = roles.missing_rights(engine, tables.written, read=tables.read, there=there, is_admin=makes)
-        if missing is None and makes and roles.are_two(admin, user):
-            return roles.ungrantable(engine, user)
-        return missing
+        if makes and (refused := roles.uncreatable(engine)):
+            return refused
+        missing = roles.missing_rights(engine, tables.written, read=tables.read, there=there)
+        if missing is not None:
+            return f"{missing}; {mend}."
+        return roles.ungrantable(engine, user) if makes and roles.are_two(admin, user) else None
 
     def _apart(self, bind: Bind) -> str | None:
         """Why the user would not find what the administrator makes, where both can log in."""
@@ -244,6 +267,10 @@ class Upkeep:
         read = tuple(table for line in lines for table in line.read)
         return UserTables(written=tuple(dict.fromkeys(written)), read=read)
 
+    def _is_used(self, name: str) -> bool:
+        """Whether a database is to have tables: the store's or a plugin's."""
+        return name == DEFAULT or name in self._databases.used()
+
     def _mapped(self, name: str) -> list[str]:
         return [str(table.name) for table in self._databases.mapped(name)]
 
@@ -261,10 +288,13 @@ class Upkeep:
                 continue
             yield line
 
-    def _engine(self, bind: Bind, role: Any = "user") -> Any:
+    def _engine(self, bind: Bind, role: Any = "user", *, make: bool = False) -> Any:
+        """An engine; of a file that is not there, whoever looks finds it empty, and only `make` makes it."""
         from csv_manager.store.engine import using
         from csv_manager.store.urls import is_in_memory, url_of
 
+        if _is_missing(bind) and not make:
+            return using("sqlite://")
         if is_in_memory(bind):  # another engine would have another database
             return contextlib.nullcontext(self._databases.bind(bind.name).engine)
         return using(url_of(bind, role))
@@ -277,6 +307,8 @@ def _wrong(told: BindState) -> str | None:
             return None
         case "unreachable" | "broken":
             return told.reason
+        case "missing":
+            return f"{told.reason}; check its path."
         case "newer":
             return f"{told.reason}; upgrade csv_manager."
         case _:

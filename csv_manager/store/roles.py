@@ -113,13 +113,20 @@ def tables_there(engine: Engine) -> set[str]:
         return set(inspect(connection).get_table_names())
 
 
+def uncreatable(engine: Engine) -> str | None:
+    """Why who logs in cannot make tables; None if it can. Raises `StoreError`."""
+    with reading(engine) as connection:
+        if sql_dialect_of(engine).may_create(connection):
+            return None
+    return f"{engine.url.username} may not make tables there; set an `admin` that may."
+
+
 def missing_rights(
     engine: Engine,
     tables: Iterable[str],
     *,
     read: Iterable[str] = (),
     there: Collection[str] | None = None,
-    is_admin: bool = False,
 ) -> str | None:
     """What who logs in may not do with those of the tables that are there; None if nothing is missing.
 
@@ -128,8 +135,6 @@ def missing_rights(
     """
     with telling(engine), engine.connect() as connection:
         seen = set(inspect(connection).get_table_names())
-        if is_admin and not sql_dialect_of(engine).may_create(connection):
-            return f"{engine.url.username} may not make tables there; set an `admin` that may."
         wanted = dict.fromkeys(tables, _RIGHTS) | dict.fromkeys(read, _RIGHTS[:1])
         missing = []
         for name in sorted(wanted.keys() & (seen | set(there or ()))):
@@ -140,8 +145,7 @@ def missing_rights(
         connection.rollback()
     if not missing:
         return None
-    who = engine.url.username or "who logs in"
-    return f"{who} may not {', '.join(missing)}; csv_manager database_upgrade grants it."
+    return f"{engine.url.username or 'who logs in'} may not {', '.join(missing)}"
 
 
 def excess(engine: Engine, tables: Collection[str]) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import servers
 
 from csv_manager.store.schema import REVISION
 
@@ -45,6 +46,7 @@ def test_the_list_tells_of_each_where_it_is_and_how(several: "Cli") -> None:
         "user": None, "admin": None, "state": "ok", "schema": REVISION, "reason": None,
     }  # fmt: skip
     assert rows["other"]["database"] == str(several.home / "other.db")
+    assert (rows["other"]["state"], rows["other"]["reason"]) == ("missing", "there is no such file")
     far = rows["far"]
     assert (far["state"], far["address"], far["user"], far["admin"]) == ("unreachable", "127.0.0.1:1", "me", "boss")
     assert "refused" in far["reason"]
@@ -69,8 +71,37 @@ def test_the_statements_are_shown_and_nothing_is_done(several: "Cli") -> None:
     shown = several("database_upgrade", "default", "--sql")
     assert "CREATE TABLE csv_runs" in shown
     assert several.json("database_list")[0]["state"] == "empty"
+    assert not (several.home / "watcher_db.db").exists()
     several("database_upgrade", "default")
     assert several("database_upgrade", "default", "--sql") == "-- default is up to date.\n"
+
+
+def test_a_file_in_which_nothing_is_to_be_is_not_made(several: "Cli") -> None:
+    assert several("database_upgrade", "other") == "other: up to date.\n"
+    assert several("database_upgrade", "other", "--sql") == "-- other is up to date.\n"
+    [row] = json.loads(several("database_check", "other", "--format", "json", code=1))
+    assert row["reason"] == "there is no such file; check its path."
+    assert not (several.home / "other.db").exists()
+    several("csv_watcher_list")  # which makes the home
+    (several.home / "other.db").touch()
+    row = by_name(several.json("database_list"))["other"]
+    assert (row["state"], row["schema"], row["reason"]) == ("ok", None, "nothing of csv_manager is in it")
+
+
+def test_a_store_that_is_not_this_one_is_shown_with_its_schema(several: "Cli") -> None:
+    several("csv_watcher_list")
+    (several.home / "watcher_db.db").rename(several.home / "other.db")
+    row = by_name(several.json("database_list"))["other"]
+    assert (row["state"], row["schema"], row["reason"]) == ("ok", REVISION, None)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_the_statements_for_one_user_say_where_the_rights_of_another_are(kind: str, cli: "Cli") -> None:
+    with servers.database(kind) as url:
+        config = cli.write("c.yaml", f"databases:\n  default: {url}\n")
+        shown = cli("--config", config, "database_upgrade", "default", "--sql")
+    assert "GRANT" not in shown
+    assert "set `admin` there, too" in shown.split("CREATE TABLE")[-1]
 
 
 def test_an_unknown_name_is_refused(several: "Cli") -> None:
@@ -124,7 +155,7 @@ def test_watching_does_not_begin_before_the_databases_of_plugins_can_be_used(sev
     several("csv_watcher_add", "data.csv")
     asked: list[tuple[object, ...]] = [("csv_watch", "--once"), ("csv_watch",)]
     for bind, parts in {
-        "far": ("The database far: ", "127.0.0.1:1", "refused", "check its address"),
+        "far": ("The database far: ", "127.0.0.1:1", "refused", "check its dialect, address"),
         "other": ("The database other: there is no such file yet; csv_manager database_upgrade other mends it.",),
         "default": (
             "The database default: it lacks the tables of plugins: note; csv_manager database_upgrade default",

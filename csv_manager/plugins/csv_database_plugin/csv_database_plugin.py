@@ -19,8 +19,8 @@ class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern, CsvWatcherPatte
         self.commands.register(
             "database_list",
             "List the databases of the settings, and how they are.\n\n`default` is the store's. The state is ok; empty "
-            "or behind, which csv_manager database_upgrade mends; newer, if a newer csv_manager "
-            "upgraded it; broken, if the migrations of a plugin cannot be used; or "
+            "or behind, which csv_manager database_upgrade mends; missing, if there is no such file; newer, if a newer "
+            "csv_manager upgraded it; broken, if the migrations of a plugin cannot be used; or "
             "unreachable.\n\n\b\nExample:\n  csv_manager database_list --format json",
             self.database_list,
             params=[format_option()],

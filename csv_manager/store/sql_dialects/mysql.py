@@ -162,7 +162,7 @@ class Mysql(SqlDialect):
         if number in _DENIED:
             return f"{servers.login(url)} may not do this ({said}); csv_manager database_check tells what is missing"
         if number in _UNREACHABLE:
-            return f"{said}; check its address, its user and that the server is running"
+            return f"{said}; {servers.CHECK}"
         return said
 
 

@@ -50,6 +50,8 @@ _REASONS = {
     "25006": "it is read-only; write to the server that takes writes",
     "3F000": "there is no schema to make tables in; set the search_path of the user",
 }
+#: What psycopg and the server write around a reason.
+_FRAME = re.compile(r"^connection failed: |FATAL: +")
 _CONNECTION_LOST = ("08", "57P")
 
 
@@ -140,13 +142,13 @@ class Postgresql(SqlDialect):
         if state in _REASONS:
             return _REASONS[state]
         diagnosis = getattr(error.orig, "diag", None)
-        said = servers.clause((diagnosis and diagnosis.message_primary) or error.orig)
+        said = servers.clause(_FRAME.sub("", str((diagnosis and diagnosis.message_primary) or error.orig)))
         if state == "42P01":
             return servers.missing_table(said)
         if state == "42501":
             return f"{servers.login(url)} may not do this ({said}); csv_manager database_check tells what is missing"
         if state.startswith(_CONNECTION_LOST) or not state:
-            return f"{said}; check its address, its user and that the server is running"
+            return f"{said}; {servers.CHECK}"
         return said
 
 

@@ -7,6 +7,8 @@ from sqlalchemy.engine import URL
 
 #: Seconds after which a server that does not answer is taken to be not there.
 CONNECT_SECONDS = 10
+#: What is said of one that cannot be connected to, or not as this user.
+CHECK = "check its dialect, address, database and user, and that the server is running"
 #: A connection is tried before it is used: the server may have been started anew meanwhile.
 POOL: dict[str, Any] = {"pool_pre_ping": True}
 
@@ -22,8 +24,9 @@ def login(url: URL) -> str:
 
 
 def clause(error: object) -> str:
-    """What a server says, as one clause."""
+    """What a server says, as one clause, but for its questions."""
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    lines = lines[:1] + [line for line in lines[1:] if not line.endswith("?")]
     return "; ".join(lines).rstrip(".?")
 
 
