@@ -87,8 +87,8 @@ class Recorder:
         told = {"path": path, "options": options, "cause": cause}
         noted = self._runs.run(path, options, cause=cause, member=member, eager=not store_watcher)
         with (
-            self._locks.hold(path, patience),
             noted as run,
+            self._locks.hold(path, patience),
             arriving(
                 run,
                 source,
@@ -218,7 +218,7 @@ class Recorder:
             if arrival.store_watcher:
                 raise
             if file is not None and known is not None:
-                run.held_again(known.number, error)
+                run.held_again(known, error)
                 return self._hold_again(arrival, known, error, is_latest=known.number == file.latest)
             run.held(error)
             new = held(error, options, snapshot, head, arrival.cause)

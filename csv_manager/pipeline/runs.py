@@ -20,7 +20,7 @@ from csv_manager.core.errors import (
     StoreError,
     TornReadError,
 )
-from csv_manager.core.model import WatcherOptions
+from csv_manager.core.model import Version, WatcherOptions
 from csv_manager.core.runs import STAGES, TaskRecord
 from csv_manager.store.ledger import Ledger, RunNote
 from csv_manager.store.records import NewVersion, cause_of
@@ -85,11 +85,11 @@ class Run:
                 self._set(task.name, state="held", traceback=None)
         self.note.error = str(error)
 
-    def held_again(self, version: int, error: CsvManagerError) -> None:
+    def held_again(self, version: Version, error: CsvManagerError) -> None:
         """Note that the content is held still: there is no new version of it."""
         self.held(error)
         if self.nothing is not None:
-            self.nothing, self.note.version = "held", version
+            self.nothing, self.note.version, self.note.sha256 = "held", version.number, version.sha256
 
     def recorded(self, version: int, new: NewVersion) -> None:
         """Note which version was recorded."""

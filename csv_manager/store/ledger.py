@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from csv_manager.core import clock
@@ -142,6 +142,22 @@ class Ledger:
             query = query.where(or_(runs.c.ended >= since, runs.c.ended.is_(None), runs.c.started >= since))
         with reading(self._engine) as connection:
             return [_to_run(row) for row in connection.execute(query)]
+
+    def recorded_as(self, found: Iterable[RunRecord]) -> dict[int, int]:
+        """Of runs that failed or whose version is held, the version that their content has been recorded as since."""
+        query = (
+            select(runs.c.id, func.max(versions.c.number))
+            .join(files, files.c.path_sha == runs.c.path_sha)
+            .join(versions, and_(versions.c.file_id == files.c.id, versions.c.sha256 == runs.c.sha256))
+            .where(versions.c.created >= runs.c.started, versions.c.status != "held")
+            .group_by(runs.c.id)
+        )
+        numbers: dict[int, int] = {}
+        with reading(self._engine) as connection:
+            for page in _pages(run.id for run in found if run.state in ("failed", "held")):
+                rows = connection.execute(query.where(runs.c.id.in_(page)))
+                numbers |= dict(rows.tuples().all())
+        return numbers
 
     def find(self, run_id: int) -> RunRecord | None:
         """One run."""

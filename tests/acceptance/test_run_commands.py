@@ -105,7 +105,9 @@ def test_a_held_run_is_tried_again_once_that_can_help(three: "Cli") -> None:
     three("csv_watcher_set", "data.csv", "--key", "id", "--key", "v")
     line = three("csv_run_retry", newest)
     assert "data.csv  version 4  +1 ~0 -1" in line
-    assert told(three.json("csv_run_list"), "state", "version", "cause")[0] == ("success", 4, f"retry:{newest}")
+    assert told(three.json("csv_run_list"), "state", "version", "cause", "recorded_as")[:3] == [
+        ("success", 4, f"retry:{newest}", None), ("held", 3, f"retry:{newest}", 4), ("held", 3, "change", 4),
+    ]  # fmt: skip
     assert "only one that failed, or is held" in three.refused("csv_run_retry", newest + 2)
 
 
@@ -120,6 +122,7 @@ def test_a_task_that_the_database_refuses_leaves_no_row_and_its_failure(cli: "Cl
     assert counts == [[(1,)], [(0,)], [(1,)]]
     [failed, _] = cli.json("csv_run_list")
     assert (failed["state"], failed["version"], failed["attempts"]) == ("failed", None, 3)
+    assert failed["recorded_as"] is None
     assert "no second version" in failed["error"]
     [run] = cli.json("csv_run_show", failed["run"])
     assert told(run["tasks"], "name", "state", "exception_type") == [
@@ -130,7 +133,10 @@ def test_a_task_that_the_database_refuses_leaves_no_row_and_its_failure(cli: "Cl
     assert "Traceback" in cli("csv_run_show", failed["run"])
     cli.change(_REMEDIES[_kind(cli)])
     assert "version 2" in cli("csv_run_retry", failed["run"])
-    assert told(cli.json("csv_run_list"), "state", "version") == [("success", 2), ("failed", None), ("success", 1)]
+    assert told(cli.json("csv_run_list"), "state", "version", "recorded_as") == [
+        ("success", 2, None), ("failed", None, 2), ("success", 1, None),
+    ]  # fmt: skip
+    assert cli.json("csv_run_show", failed["run"])[0]["recorded_as"] == 2
 
 
 _REFUSALS = {
@@ -230,3 +236,21 @@ def test_purging_a_file_forgets_its_runs(three: "Cli") -> None:
     three("csv_watcher_delete", "data.csv", "--purge", "--yes")
     assert three.json("csv_run_list") == []
     assert three.query("SELECT count(*) FROM csv_tasks") == [(0,)]
+
+
+def test_a_file_that_cannot_even_be_begun_leaves_a_run_that_failed(cli: "Cli") -> None:
+    cli.write("data.csv", ONE)
+    cli("csv_watcher_add", "data.csv", "--key", "id")
+    archive = cli.home / "archive"
+    archive.rename(cli.home / "aside")
+    archive.touch()
+    cli.write("data.csv", TWO)
+    for _ in range(2):
+        assert cli.run("csv_watch", "--once").returncode == 1
+    [failed, _] = cli.json("csv_run_list")
+    assert (failed["state"], failed["version"], failed["attempts"], failed["recorded_as"]) == ("failed", None, 2, None)
+    assert "archive/locks cannot be written: File exists" in failed["error"]
+    archive.unlink()
+    (cli.home / "aside").rename(archive)
+    assert "version 2" in cli("csv_run_retry", failed["run"])
+    assert told(cli.json("csv_run_list"), "state", "version") == [("success", 2), ("failed", None), ("success", 1)]

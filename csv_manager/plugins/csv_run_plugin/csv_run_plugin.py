@@ -1,7 +1,7 @@
 """The commands csv_run_*: what happened to files, and did it work."""
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -16,9 +16,9 @@ from csv_manager.patterns.describe import short_path, version_line
 
 _COLUMNS = (
     "run", "csv_file", "state", "version", "cause", "started", "seconds", "rows", "inserted", "updated", "deleted",
-    "attempts", "error",
+    "attempts", "recorded_as", "error",
 )  # fmt: skip
-_SPARE = ("cause", "rows", "attempts", "seconds", "inserted", "updated", "deleted")
+_SPARE = ("cause", "rows", "attempts", "seconds", "inserted", "updated", "deleted", "recorded_as")
 _TASK_COLUMNS = ("name", "state", "started", "ended", "rows", "exception")
 _LIMIT = 50
 #: The largest number of a run that every database has room for; so there are not more of them.
@@ -35,7 +35,8 @@ class CsvRunPlugin(CsvCommandsPattern, CsvWatcherPattern):
             "csv_run_list",
             "List runs: each processing of a version of a file, newest first.\n\nA run that failed, or whose "
             "version is held, says why. The same content that fails for the same reason again and again is one run "
-            "with several attempts. A content that is recorded already makes no run.\n\n\b\nExamples:\n"
+            "with several attempts; recorded_as is the version that it has been recorded as since. A content that is "
+            "recorded already makes no run.\n\n\b\nExamples:\n"
             "  csv_manager csv_run_list prices.csv\n"
             "  csv_manager csv_run_list --state failed --state held --since yesterday",
             self.csv_run_list,
@@ -75,14 +76,15 @@ class CsvRunPlugin(CsvCommandsPattern, CsvWatcherPattern):
         form: str = "table",
     ) -> None:
         """Write runs, the newest first."""
-        found = self._ledger().all(
+        ledger = self._ledger()
+        found = ledger.all(
             paths=self.csv_watcher.known(each(csv_file)) if csv_file else (),
             states=state,
             since=None if since is None else parse_since(since, clock.now()),
             limit=min(limit + 1, _MOST) if limit else None,
         )
         shown = found[:limit] if limit else found
-        self.answer(self._rows(shown, form), _COLUMNS, form, empty="No runs.", spare=_SPARE)
+        self.answer(self._rows(shown, ledger.recorded_as(shown), form), _COLUMNS, form, empty="No runs.", spare=_SPARE)
         if len(shown) < len(found):
             self.say(f"There are more than {limit}; --limit 0 lists all.")
 
@@ -92,6 +94,7 @@ class CsvRunPlugin(CsvCommandsPattern, CsvWatcherPattern):
         found, tasks = self._find(ledger, run), ledger.tasks(run)
         told = {
             **found.to_json(),
+            "recorded_as": ledger.recorded_as([found]).get(run),
             "member": found.member,
             "sha256": found.sha256,
             "ended": found.ended,
@@ -143,9 +146,9 @@ class CsvRunPlugin(CsvCommandsPattern, CsvWatcherPattern):
         return found
 
     @staticmethod
-    def _rows(found: Iterable[Any], form: str) -> Iterable[dict[str, Any]]:
+    def _rows(found: Iterable[Any], recorded_as: Mapping[int, int], form: str) -> Iterable[dict[str, Any]]:
         for run in found:
-            row = run.to_json()
+            row = {**run.to_json(), "recorded_as": recorded_as.get(run.id)}
             if form == "table":
                 row["csv_file"] = short_path(run.csv_file)
                 row["seconds"] = None if run.seconds is None else round(run.seconds, 3)
