@@ -290,8 +290,10 @@ class Database:
 
     def dispose(self) -> None:
         """End this thread's session and close every connection."""
+        from csv_manager.store.engine import dispose
+
         self.session.remove()
-        self.engine.dispose()
+        dispose(self.engine)
 
 
 class DatabaseClasses:

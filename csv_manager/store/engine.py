@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
@@ -46,6 +46,13 @@ def using(url: str | URL) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+def dispose(engine: Engine) -> None:
+    """Close every connection; one that somebody has still, a session, as soon as it is given back."""
+    pool = engine.pool
+    engine.dispose()
+    event.listen(pool, "checkin", lambda _connection, record: record.invalidate())
 
 
 def engine_beside(engine: Engine) -> Engine:

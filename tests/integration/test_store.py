@@ -20,7 +20,7 @@ from csv_manager.core.errors import LostRaceError, StoreBusyError, StoreError, W
 from csv_manager.core.model import ColumnChange, CsvFormat, Finding, RowChange, Signature, WatcherOptions
 from csv_manager.store import schema
 from csv_manager.store.catalog import Catalog
-from csv_manager.store.engine import make_engine, reading, writing
+from csv_manager.store.engine import dispose, make_engine, reading, writing
 from csv_manager.store.history import NewVersion
 from csv_manager.store.patience import hurrying
 
@@ -56,6 +56,17 @@ def test_a_store_is_opened_while_another_process_makes_it(path: Path) -> None:
             other.execute("COMMIT")
             assert mode.result(timeout=60) == "wal"
         opened.dispose()
+
+
+def test_a_connection_that_somebody_has_still_is_closed_once_it_is_given_back(tmp_path: Path) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path / 'store.db'}", snapshots=False)
+    connection = engine.connect()
+    opened: Any = connection.connection.dbapi_connection
+    dispose(engine)
+    assert opened.execute("SELECT 1").fetchone() == (1,)
+    connection.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened.execute("SELECT 1")
 
 
 def test_a_new_database_is_its_users_alone_also_behind_a_link(tmp_path: Path) -> None:
