@@ -43,6 +43,7 @@ class Session:
         self.folder.mkdir()
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("CSV_MANAGER_")}
         self._environment = inherited | {
+            "HOME": str(self._root),
             "CSV_MANAGER_HOME": str(self.home),
             "XDG_CONFIG_HOME": str(self._root / ".config"),
             "PATH": os.pathsep.join([self._make_tools(), _BIN, inherited.get("PATH", os.defpath)]),

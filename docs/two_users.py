@@ -33,7 +33,11 @@ class Session(terminal.Session):
         mark = secrets.token_hex(8)
         real = {name: f"c{mark}"[: len(name) - 1] + name[-1] for name in _NAMES}
         self._url = servers.need(kind).set(database=real[DATABASE])
-        self._hide = {real[name]: name for name in _NAMES} | {f"{self._url.host}:{self._url.port}": _ADDRESSES[kind]}
+        host, _, port = _ADDRESSES[kind].partition(":")
+        self._hide = {real[name]: name for name in _NAMES} | {
+            f"{self._url.host}:{self._url.port}": _ADDRESSES[kind],
+            f'"{self._url.host}", port {self._url.port}': f'"{host}", port {port}',
+        }
         self._clean = [f"DROP DATABASE IF EXISTS {real[DATABASE]}"]
         self._clean += [f"DROP {_ACCOUNTS[kind]} IF EXISTS {real[name]}" for name in (OWNER, APP)]
         self._admin = servers.url_of(kind)
