@@ -2,13 +2,12 @@
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-import servers
 from sqlalchemy import String, select
 from sqlalchemy.engine import URL
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -49,16 +48,6 @@ class Keeper(CsvDatabasesPattern):
 
 
 Start = Callable[..., Any]
-
-
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database for the plugin's tables."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'warehouse.db'}"
-        return
-    with servers.database(request.param) as url:
-        yield url.render_as_string(hide_password=False)
 
 
 def test_each_class_is_in_its_database_and_one_session_sees_all(warehouse: str) -> None:

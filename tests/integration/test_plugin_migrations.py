@@ -1,6 +1,5 @@
 """Migrations of plugins: beside the store's, in whatever database, and one line for those that cannot be used."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,17 +12,6 @@ from csv_manager.framework.plugin_migrations import line_of_plugin
 from csv_manager.patterns import CsvDatabasesPattern
 from csv_manager.store.engine import using
 from csv_manager.store.roles import missing_rights, missing_tables
-
-
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database for the plugin's tables."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'warehouse.db'}"
-        return
-    with servers.database(request.param) as url:
-        yield url.render_as_string(hide_password=False)
-
 
 MIGRATION = '''
 """Makes the table of the plugin."""

@@ -1,12 +1,11 @@
 """Transactions on real servers, whatever isolation a role or a server has by default."""
 
 import concurrent.futures
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 import servers
+from at_once import make_at_once
 from sqlalchemy import Column, MetaData, String, Table, text
 from sqlalchemy.engine import URL
 
@@ -67,37 +66,8 @@ print("made")
 """
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mariadb"])
-def test_many_processes_may_make_the_tables_of_plugins_at_once(
-    kind: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    if kind == "sqlite":
-        _make_at_once(f"sqlite:///{tmp_path_factory.mktemp('at_once') / 'tables.db'}")
-        return
-    with servers.database(kind) as url:
-        _make_at_once(url.render_as_string(hide_password=False))
-
-
-def _make_at_once(url: str) -> None:
-    making = [
-        subprocess.Popen(
-            [sys.executable, "-c", _MAKING, url],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
-    ]
-    for process in making:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in making:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    ended = [process.communicate(timeout=120) for process in making]
-    assert [out for out, _ in ended] == ["made\n"] * 4, ended
+def test_many_processes_may_make_the_tables_of_plugins_at_once(warehouse: str) -> None:
+    make_at_once(_MAKING, warehouse, 4)
 
 
 def test_tables_are_made_in_memory_while_a_session_has_its_only_connection() -> None:

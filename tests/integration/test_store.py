@@ -6,8 +6,6 @@ import datetime as dt
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from at_once import make_at_once
 
 from csv_manager.core.errors import LostRaceError, StoreBusyError, StoreError, WatcherExistsError
 from csv_manager.core.model import ColumnChange, CsvFormat, Finding, RowChange, Signature, WatcherOptions
@@ -23,6 +22,7 @@ from csv_manager.store.catalog import Catalog
 from csv_manager.store.engine import dispose, make_engine, reading, writing
 from csv_manager.store.history import NewVersion
 from csv_manager.store.patience import hurrying
+from csv_manager.store.sql_dialects import sqlite
 
 SIGNATURE = Signature(1, 2, 3, 4, 5)
 FINDING = Finding(code="key", message="the key is not unique", line=2, column=None)
@@ -67,6 +67,12 @@ def test_a_connection_that_somebody_has_still_is_closed_once_it_is_given_back(tm
     connection.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         opened.execute("SELECT 1")
+
+
+def test_a_database_that_can_have_no_log_is_used_without_one() -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        sqlite._write_ahead(connection.cursor())
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("memory",)
 
 
 def test_a_new_database_is_its_users_alone_also_behind_a_link(tmp_path: Path) -> None:
@@ -396,25 +402,7 @@ def test_many_processes_may_make_the_store_at_once(path: Path) -> None:
         "import sys, alembic.command\nfrom csv_manager.store.catalog import Catalog\n"
         "print('ready', flush=True)\nsys.stdin.readline()\nCatalog(sys.argv[1]).close()\nprint('made')"
     )
-    making = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, f"sqlite:///{path}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(5)
-    ]
-    for process in making:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in making:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    ended = [process.communicate(timeout=120) for process in making]
-    assert [out for out, _ in ended] == ["made\n"] * 5, ended
+    make_at_once(code, f"sqlite:///{path}", 5)
     with contextlib.closing(Catalog(f"sqlite:///{path}")) as catalog:
         assert catalog.outbox.end() == 0
 
