@@ -1,13 +1,21 @@
 """The commands database_*: which databases there are, whether they work, and their tables."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import click
 
+from csv_manager.core.model import FormatOptions
+from csv_manager.core.sources import open_table
 from csv_manager.patterns import CsvCommandsPattern, CsvDatabasesPattern, CsvWatcherPattern
-from csv_manager.patterns.csv_commands_pattern import format_option, option
+from csv_manager.patterns.csv_commands_pattern import format_option, one_path_argument, option
+from csv_manager.patterns.format_options import format_params, parse_format
 
 _COLUMNS = ("name", "dialect", "address", "database", "user", "admin", "state", "schema", "reason")
 #: What the tables hold that people count.
 _COUNTED = {"csv_files": "file", "csv_versions": "version", "csv_watchers": "watcher", "csv_runs": "run"}
+_TYPE_COLUMNS = ("column", "type", "nullable", "line", "cell", "reason")
+_SQL_DIALECTS = ("sqlite", "postgresql", "mysql", "mariadb")
 _CHECK_COLUMNS = ("name", "role", "check", "result", "reason")
 
 
@@ -53,6 +61,26 @@ class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern, CsvWatcherPatte
             params=[click.Argument(["source"], metavar="FROM")],
         )
 
+        self.commands.register(
+            "database_ddl",
+            "Print the statement that makes a table for a file.\n\nEach column has the narrowest type that every cell "
+            "fits without a loss: 007 is no number. --types tells the cell that decided instead. No store and no "
+            "database is needed, and nothing is executed.\n\n\b\nExamples:\n"
+            "  csv_manager database_ddl prices.csv --dialect postgresql --key id\n"
+            "  csv_manager database_ddl prices.csv --dialect sqlite --types",
+            self.database_ddl,
+            params=[
+                one_path_argument("file", "FILE"),
+                option("--dialect", type=click.Choice(_SQL_DIALECTS), required=True, help="Whose SQL it is."),
+                option("--table", metavar="T", help="The name of the table; that of the file by default."),
+                option("-k", "--key", multiple=True, metavar="COLUMN", help="A column of the key. May be repeated."),
+                option("--ignore", multiple=True, metavar="COLUMN", help="A column to leave out. May be repeated."),
+                option("--types", is_flag=True, help="List the types of the columns, and why they are these."),
+                *format_params(),
+                format_option(),
+            ],
+        )
+
     def database_list(self, form: str = "table") -> None:
         """Write each database with its state."""
         self.answer((vars(self.databases.state(name)) for name in self.databases.binds), _COLUMNS, form)
@@ -90,6 +118,42 @@ class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern, CsvWatcherPatte
             mend = f"copy that of {source} there, or set ARCHIVE_PATH"
             self.say(f"The archive {archive} lacks {lacking:,} of the contents; {mend}.")
         self.say("`csv_manager csv_history_verify` reads every version back from the archive.")
+
+    def database_ddl(
+        self,
+        file: str,
+        dialect: str,
+        table: str | None = None,
+        key: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+        types: bool = False,
+        form: str = "table",
+        **given: Any,
+    ) -> None:
+        """Write the statement that makes a table for a file, or the types of its columns."""
+        from csv_manager import sync
+
+        sql_dialect = sync.sql_dialect_named(dialect)
+        with self.progress(f"Reading {file}"):
+            content = open_table(file, parse_format(FormatOptions(), given))
+            inferred = sync.infer(content)
+        formed = sync.form(content, sql_dialect, name=table, key=key, ignore=ignore, inferred=inferred)
+        if not types:
+            click.echo(f"{sync.ddl(formed, sql_dialect)};")
+            return
+        why = {column.name: column for column in inferred}
+        rows = (
+            {
+                "column": column.name,
+                "type": str(column.type),
+                "nullable": column.nullable,
+                "line": why[column.name].line,
+                "cell": why[column.name].cell,
+                "reason": why[column.name].reason,
+            }
+            for column in formed.columns
+        )
+        self.answer(rows, _TYPE_COLUMNS, form, spare=("cell", "line"))
 
 
 def _name_argument() -> click.Argument:

@@ -1,0 +1,47 @@
+"""Tables and their columns as values, whatever the database."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from csv_manager.core.errors import ConfigurationError
+from csv_manager.sync.types import SqlType
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of a table."""
+
+    name: str
+    type: SqlType
+    nullable: bool = True
+    comment: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table. `key` are the columns of its primary key; `schema` is one that has to be there, None the usual one."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    schema: str | None = None
+    comment: str | None = None
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        unknown = [name for name in self.key if name not in names]
+        if unknown:
+            raise ConfigurationError(
+                f"The table {self.name} has no column {unknown[0]!r} for its key; it has {', '.join(names)}."
+            )
+        repeated = next((name for name in names if names.count(name) > 1), None)
+        if repeated is not None:
+            raise ConfigurationError(f"The table {self.name} has two columns {repeated!r}.")
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """What is named: each kind with its name."""
+        yield "table", self.name
+        if self.schema is not None:
+            yield "schema", self.schema
+        for column in self.columns:
+            yield "column", column.name

@@ -1,0 +1,35 @@
+"""SQLite: tables are STRICT, and a decimal that a double does not keep is a text."""
+
+from typing import Any
+
+from sqlalchemy import types
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.types import TypeEngine
+
+from csv_manager.sync.schema import Column, Table
+from csv_manager.sync.sql_dialects.interface import SqlDialect
+
+#: The most digits that a double keeps.
+_DOUBLE_DIGITS = 15
+
+
+class Sqlite(SqlDialect):
+    """SQLite has integers, doubles and texts."""
+
+    name = "sqlite"
+    options = {"sqlite_strict": True}  # noqa: RUF012 - never changed
+    folds_columns = True
+    sqlalchemy = sqlite.dialect(paramstyle="named")
+
+    def column_type(self, column: Column, table: Table) -> TypeEngine[Any]:
+        """INTEGER of a bool, too; dates and times are texts as ISO 8601 has them."""
+        del table
+        told = column.type
+        if told.kind in ("bool", "bigint"):
+            return types.INTEGER()
+        is_double = told.kind == "decimal" and told.precision is not None and told.precision <= _DOUBLE_DIGITS
+        return types.REAL() if told.kind == "double" or is_double else types.TEXT()
+
+    def length_of(self, name: str) -> tuple[int, int, str]:
+        """It takes names of any length; those beyond a thousand characters are no names of people's."""
+        return len(name), 1000, "characters"
