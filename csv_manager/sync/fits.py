@@ -6,6 +6,7 @@ no number, `+5` neither, and a double has no more than 15 digits. A cell that is
 
 import functools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from csv_manager.sync.types import MOST_DIGITS, MOST_SCALE, Kind, SqlType
@@ -85,12 +86,33 @@ class Fit:
         return _PATTERNS[self.kind]
 
     @functools.cached_property
-    def _whole(self) -> re.Pattern[str]:
+    def _one(self) -> re.Pattern[str]:
         return re.compile(self.pattern, re.ASCII)
+
+    @functools.cached_property
+    def _lines(self) -> re.Pattern[str]:
+        """Lines that are empty or match."""
+        return re.compile(rf"(?:(?:{self.pattern})?\n)*+", re.ASCII | re.MULTILINE)
 
     def takes(self, cell: str) -> bool:
         """Whether a cell fits."""
-        return self.kind == "text" or not cell or ("\n" not in cell and self._whole.fullmatch(cell) is not None)
+        return self.kind == "text" or not cell or ("\n" not in cell and self._one.fullmatch(cell) is not None)
+
+    def misfit(self, cells: Sequence[str]) -> int | None:
+        """The number of the first cell that does not fit, from 0 on; None if all do.
+
+        Joined, they are matched at once.
+        """
+        if self.kind == "text" or not cells:
+            return None
+        joined = "\n".join(cells) + "\n"
+        if joined.count("\n") != len(cells):
+            number = next(number for number, cell in enumerate(cells) if "\n" in cell)
+            before = self.misfit(cells[:number])
+            return number if before is None else before
+        found = self._lines.match(joined)
+        end = found.end() if found else 0
+        return None if end == len(joined) else joined.count("\n", 0, end)
 
     def join(self, other: "Fit") -> "Fit":
         """The narrowest for what fits either of them. Text is for all, and a double for decimals of few digits."""
@@ -107,6 +129,17 @@ class Fit:
             return self
         is_time = kinds <= {"date", "timestamp"} and not (self.timezone or other.timezone)
         return _TIMESTAMP if is_time else TEXT
+
+    @classmethod
+    def of(cls, told: SqlType) -> "Fit":
+        """What fits a column of a type."""
+        if told.kind == "bigint":
+            return _BIGINT
+        if told.kind == "decimal":
+            if told.precision is None:
+                return _DECIMAL
+            return cls(kind="decimal", whole=told.precision - (told.scale or 0), scale=told.scale or 0)
+        return cls(kind=told.kind, timezone=told.timezone)
 
 
 TEXT, DOUBLE = Fit(kind="text"), Fit(kind="double")
@@ -132,16 +165,26 @@ def fit_of(cell: str) -> Fit:
     return next((fit for fit in _OTHERS if fit.takes(cell)), TEXT)
 
 
-def why_not_number(cell: str) -> str | None:
-    """Why a cell of digits is no number; None where that is plain to see."""
+def describe(cell: str) -> str:
+    """What a cell that is not empty is, in words that follow it: its type, or why it is no number."""
+    fit = fit_of(cell)
+    if fit is not TEXT:
+        return f"is {fit.type}"
     if re.fullmatch(r"-?0\d+(?:\.\d*)?", cell, re.ASCII):
         return "begins with a zero"
     if re.fullmatch(r"\+[\d.]+(?:[eE]\d+)?", cell, re.ASCII):
         return "begins with +"
-    if cell != cell.strip():
-        return "has a space around it"
-    if re.fullmatch(r"-?\d[\d.]*[eE][+-]?\d+", cell, re.ASCII):
-        return f"has an exponent, and more than {DOUBLE_DIGITS} digits or a value beyond a double's"
     if re.fullmatch(r"-?[\d.]+", cell, re.ASCII) and cell.count(".") <= 1:
         return "has more digits than a decimal"
-    return None
+    if re.fullmatch(r"-?\d[\d.]*[eE][+-]?\d+", cell, re.ASCII):
+        return f"has an exponent, and more than {DOUBLE_DIGITS} digits or a value beyond a double's"
+    return "has a space around it" if cell != cell.strip() and fit_of(cell.strip() or "x") is not TEXT else "is text"
+
+
+#: The most characters of a cell that are shown.
+_SHOWN = 40
+
+
+def shown(cell: str) -> str:
+    """A cell in quotes, and not too much of it."""
+    return repr(cell if len(cell) <= _SHOWN else f"{cell[: _SHOWN - 1]}…")

@@ -4,21 +4,17 @@ The cells of a column are looked at some thousand at a time: joined, they are ma
 that all before them fit. Only where it ends before they do is a cell looked at by itself, and a wider type is tried.
 """
 
-import functools
 import itertools
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from csv_manager.core.errors import NotCsvError
 from csv_manager.core.reading import Table
-from csv_manager.sync.fits import DOUBLE, TEXT, Fit, fit_of, why_not_number
+from csv_manager.sync.fits import DOUBLE, TEXT, Fit, describe, fit_of, shown
+from csv_manager.sync.rows import surplus
 from csv_manager.sync.types import SqlType
 
 #: Rows that are looked at together.
 _CHUNK = 4096
-#: The most characters of a cell that are shown.
-_SHOWN = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +46,7 @@ def infer(table: Table) -> tuple[InferredColumn, ...]:
             column.look(cells, count)
         count += len(rows)
         if any(len(row) > len(columns) for row in rows):
-            raise _surplus(table)
+            raise surplus(table)
     lines = _lines(table, {column.at for column in found if column.at is not None})
     return tuple(column.told(name, lines) for name, column in zip(columns, found, strict=True))
 
@@ -68,26 +64,19 @@ class _Column:
     def look(self, cells: Sequence[str], start: int) -> None:
         """Look at the cells of the rows from `start` on."""
         self.has_empty = self.has_empty or "" in cells
-        if self.fit is TEXT or not cells:
-            return
-        joined = "\n".join(cells) + "\n"
-        if joined.count("\n") != len(cells):
-            number = next(number for number, cell in enumerate(cells) if "\n" in cell)
-            self.look(cells[:number], start)
-            self._widen(cells[number], start + number)
-            return
-        end = 0
-        while True:
-            begin, end = end, _end(joined, end, "" if self.fit is None else self.fit.pattern)
-            if self.fit is not None and self.fit.may_be_long:
-                is_short = _end(joined[begin:end], 0, DOUBLE.pattern) == end - begin
-                self.fit = replace(self.fit, is_short=is_short)
-            if end == len(joined):
+        begin = 0
+        while self.fit is not TEXT:
+            some = cells[begin:]
+            if self.fit is None:
+                number = next((number for number, cell in enumerate(some) if cell), None)
+            else:
+                number = self.fit.misfit(some)
+                if self.fit.may_be_long:
+                    self.fit = replace(self.fit, is_short=DOUBLE.misfit(some[:number]) is None)
+            if number is None:
                 return
-            number = joined.count("\n", 0, end)
-            self._widen(cells[number], start + number)
-            if self.fit is TEXT:
-                return
+            begin += number
+            self._widen(cells[begin], start + begin)
 
     def told(self, name: str, lines: dict[int, int]) -> InferredColumn:
         """The column as it was found."""
@@ -112,21 +101,8 @@ class _Column:
     def _reason(self) -> str:
         """Why the type is no narrower, by the cell that was the first for it."""
         cell = str(self.cell)
-        shown = repr(cell if len(cell) <= _SHOWN else f"{cell[: _SHOWN - 1]}…")
-        own = fit_of(cell) if "\n" not in cell else TEXT
-        said = (why_not_number(cell) if own is TEXT else None) or f"is {own.type}"
-        return f"{shown} {said}" + ("" if self.before is None else f", and cells before it are {self.before.type}")
-
-
-def _end(text: str, start: int, pattern: str) -> int:
-    """The end of the lines from `start` on that are empty or match."""
-    found = _lines_of(pattern).match(text, start)
-    return found.end() if found else start
-
-
-@functools.lru_cache
-def _lines_of(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:(?:{pattern})?\n)*+", re.ASCII | re.MULTILINE)
+        before = "" if self.before is None else f", and cells before it are {self.before.type}"
+        return f"{shown(cell)} {describe(cell)}{before}"
 
 
 def _batched(rows: Iterable[list[str]], size: int) -> Iterator[list[list[str]]]:
@@ -145,12 +121,3 @@ def _lines(table: Table, rows: set[int]) -> dict[int, int]:
     """The physical lines of some rows, which are read up to the last of them."""
     numbered = enumerate(itertools.islice(table.rows(), max(rows, default=-1) + 1))
     return {number: row.line or 0 for number, row in numbered if number in rows}
-
-
-def _surplus(table: Table) -> NotCsvError:
-    width = len(table.columns)
-    row = next(row for row in table.rows() if len(row.cells) > width)
-    return NotCsvError(
-        f"{table.csv_file}: line {row.line} has {len(row.cells)} fields, and there are {width} columns; a table has no "
-        "room for the others. Quote the cells that contain the delimiter."
-    )

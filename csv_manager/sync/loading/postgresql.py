@@ -1,0 +1,69 @@
+"""PostgreSQL: COPY into the table, or into a temporary one of the same types that is merged in two statements."""
+
+import re
+from typing import Any
+
+from sqlalchemy import Connection
+
+from csv_manager.sync.loading.interface import Loader, TargetError, keeps_empty, run, typed, values
+from csv_manager.sync.rows import Rows, tab_separated
+from csv_manager.sync.schema import Table
+from csv_manager.sync.sql_dialects import sql_dialect_named
+
+#: Where COPY found what it could not read.
+_PLACE = re.compile(r"\ACOPY \S+, line (?P<line>\d+)(?:, column (?P<column>.+?): )?", re.DOTALL)
+
+
+class PostgresqlLoader(Loader):
+    """Loads by COPY on SQLAlchemy's own connection."""
+
+    sql_dialect = sql_dialect_named("postgresql")
+    stage = "pg_temp.csv_manager_stage"
+
+    def _load(self, connection: Connection, target: str, table: Table, rows: Rows) -> int:
+        import psycopg
+
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor:
+            try:
+                with cursor.copy(f"COPY {target} ({self.listed(rows.columns)}) FROM STDIN") as copy:
+                    for block in tab_separated(rows, keeps_empty(typed(table, rows))):
+                        copy.write(block)
+            except psycopg.Error as error:
+                raise TargetError(self._told(error, table, rows)) from error
+            return int(cursor.rowcount)
+
+    def _make_stage(self, connection: Connection, table: Table, rows: Rows) -> None:
+        like = f"SELECT {self.listed(rows.columns)} FROM {self.table_name(table)} WITH NO DATA"
+        run(connection, f"CREATE TEMPORARY TABLE csv_manager_stage ON COMMIT DROP AS {like}")
+
+    def _merge(self, connection: Connection, table: Table, rows: Rows, staged: int) -> tuple[int, int]:
+        """By INSERT … ON CONFLICT, which leaves rows alone that are as they should be."""
+        del staged
+        changed, conflict = values(table, rows), "DO NOTHING"
+        if changed:
+            sets = ", ".join(f"{self.quoted(name)} = excluded.{self.quoted(name)}" for name in changed)
+            is_other = f"({self.listed(changed, 't')}) IS DISTINCT FROM ({self.listed(changed, 'excluded')})"
+            conflict = f"DO UPDATE SET {sets} WHERE {is_other}"
+        new, written = run(
+            connection,
+            f"WITH done AS (INSERT INTO {self.table_name(table)} AS t ({self.listed(rows.columns)}) "
+            f"SELECT {self.listed(rows.columns)} FROM {self.stage} ON CONFLICT ({self.listed(table.key)}) {conflict} "
+            "RETURNING xmax = 0 AS is_new) SELECT count(*) FILTER (WHERE is_new), count(*) FROM done",
+        ).one()
+        return new, written - new
+
+    def _delete(self, connection: Connection, table: Table) -> int:
+        source = f"{self.table_name(table)} AS t USING {self.stage} AS s"
+        return int(run(connection, f"DELETE FROM {source} WHERE {self.matched(table, 's', 't')}").rowcount)
+
+    def _delete_others(self, connection: Connection, table: Table) -> int:
+        known = f"SELECT 1 FROM {self.stage} AS s WHERE {self.matched(table, 's', 't')}"
+        return int(run(connection, f"DELETE FROM {self.table_name(table)} AS t WHERE NOT EXISTS ({known})").rowcount)
+
+    def _told(self, error: Any, table: Table, rows: Rows) -> str:
+        said = error.diag.message_primary or str(error)
+        found = _PLACE.match(error.diag.context or "")
+        place = rows.place(int(found["line"]) - 1) if found else rows.name
+        column = f": column {found['column']!r}" if found and found["column"] else ""
+        return f"{place}{column}: {said}, says the table {table.name}; nothing was written."

@@ -1,0 +1,131 @@
+"""Rows on their way into a table, and the text in which the servers' bulk loaders take them."""
+
+import abc
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
+
+from csv_manager.core.errors import NotCsvError
+from csv_manager.core.reading import Table as CsvTable
+
+#: Rows that are written together.
+_CHUNK = 4096
+#: How the text has what would end a field or a line in it.
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_NULL = "\\N"
+_SPECIAL = ("\\", "\r")
+
+#: A row: the cells of the columns in their order, None for one that is missing.
+Cells = Sequence[str | None]
+
+
+class Rows(abc.ABC):
+    """Rows for some columns of a table, that can be read any number of times; `name` is where they come from."""
+
+    name: str
+    columns: tuple[str, ...]
+
+    @abc.abstractmethod
+    def __iter__(self) -> Iterator[Cells]: ...
+
+    def place(self, number: int) -> str:
+        """Where the row with a number is, counted from 0, for people."""
+        return f"{self.name}: row {number + 1}"
+
+
+class ListedRows(Rows):
+    """Rows that are at hand."""
+
+    def __init__(self, name: str, columns: Sequence[str], rows: Iterable[Cells]) -> None:
+        self.name, self.columns = name, tuple(columns)
+        self._rows = list(rows)
+
+    def __iter__(self) -> Iterator[Cells]:
+        return iter(self._rows)
+
+
+class CsvRows(Rows):
+    """The rows of a content, of some of its columns."""
+
+    def __init__(self, table: CsvTable, columns: Sequence[str] | None = None) -> None:
+        self.table = table
+        self.name = table.csv_file
+        self.columns = tuple(table.columns if columns is None else columns)
+
+    def __iter__(self) -> Iterator[Cells]:
+        width = len(self.table.columns)
+        pick = self._picker()
+        for row in self.table.rows(numbered=False):
+            cells: list[str | None] = row.cells  # type: ignore[assignment] # of which none is missing yet
+            if len(cells) != width:
+                if len(cells) > width:
+                    raise surplus(self.table)
+                cells = [*cells, *itertools.repeat(None, width - len(cells))]
+            yield pick(cells) if pick else cells
+
+    def place(self, number: int) -> str:
+        """The physical line of a row."""
+        row = next(itertools.islice(self.table.rows(), number, None), None)
+        return f"{self.name}: line {row.line}" if row else super().place(number)
+
+    def _picker(self) -> Callable[[list[str | None]], Cells] | None:
+        if self.columns == self.table.columns:
+            return None
+        indexes = [self.table.columns.index(name) for name in self.columns]
+        if len(indexes) == 1:
+            return lambda cells: (cells[indexes[0]],)
+        return itemgetter(*indexes)
+
+
+def surplus(table: CsvTable) -> NotCsvError:
+    """What to say of a content in which a row has more fields than there are columns."""
+    width = len(table.columns)
+    row = next(row for row in table.rows() if len(row.cells) > width)
+    return NotCsvError(
+        f"{table.csv_file}: line {row.line} has {len(row.cells)} fields, and there are {width} columns; a table has no "
+        "room for the others. Quote the cells that contain the delimiter."
+    )
+
+
+def chunks(rows: Iterable[Cells], size: int = _CHUNK) -> Iterator[list[Cells]]:
+    """The rows, some at a time."""
+    iterator = iter(rows)
+    while chunk := list(itertools.islice(iterator, size)):
+        yield chunk
+
+
+def tab_separated(rows: Iterable[Cells], keeps_empty: Sequence[bool]) -> Iterator[bytes]:
+    r"""Rows as COPY and LOAD DATA read text: tabs between the fields, backslashes before what is special, \N for NULL.
+
+    `keeps_empty` is for each column whether an empty cell is an empty text; of the others it has no value.
+    """
+    all_keep = all(keeps_empty)
+    width = len(keeps_empty)
+    for chunk in chunks(rows):
+        try:
+            text = "\n".join(map("\t".join, chunk)) + "\n"  # type: ignore[arg-type] # None is told of
+        except TypeError:
+            text = ""
+        if not text or not _is_plain(text, len(chunk), width) or not (all_keep or _is_full(text)):
+            text = "".join(_line(cells, keeps_empty) for cells in chunk)
+        yield text.encode("utf-8", "surrogatepass")
+
+
+def _is_plain(text: str, rows: int, width: int) -> bool:
+    """Whether no field has in it what would have to be escaped."""
+    if any(special in text for special in _SPECIAL):
+        return False
+    return text.count("\n") == rows and text.count("\t") == rows * (width - 1)
+
+
+def _is_full(text: str) -> bool:
+    """Whether no field is empty."""
+    return not (text.startswith(("\t", "\n")) or any(gap in text for gap in ("\t\t", "\n\t", "\t\n", "\n\n")))
+
+
+def _line(cells: Cells, keeps_empty: Sequence[bool]) -> str:
+    fields = (
+        _NULL if cell is None or not (cell or keeps) else cell.translate(_ESCAPES)
+        for cell, keeps in zip(cells, keeps_empty, strict=True)
+    )
+    return "\t".join(fields) + "\n"
