@@ -7,6 +7,7 @@ from operator import itemgetter
 
 from csv_manager.core.errors import NotCsvError
 from csv_manager.core.reading import Table as CsvTable
+from csv_manager.sync.raw import is_plain
 
 #: Rows that are written together.
 _CHUNK = 4096
@@ -27,6 +28,10 @@ class Rows(abc.ABC):
 
     @abc.abstractmethod
     def __iter__(self) -> Iterator[Cells]: ...
+
+    def plain(self) -> CsvTable | None:
+        """The content that these rows are all of, if its bytes may be read as they are."""
+        return None
 
     def place(self, number: int) -> str:
         """Where the row with a number is, counted from 0, for people."""
@@ -62,6 +67,10 @@ class CsvRows(Rows):
                     raise surplus(self.table)
                 cells = [*cells, *itertools.repeat(None, width - len(cells))]
             yield pick(cells) if pick else cells
+
+    def plain(self) -> CsvTable | None:
+        """The content, unless a column is left out or it is written in another way than databases read."""
+        return self.table if self.columns == self.table.columns and is_plain(self.table) else None
 
     def place(self, number: int) -> str:
         """The physical line of a row."""
@@ -99,16 +108,26 @@ def tab_separated(rows: Iterable[Cells], keeps_empty: Sequence[bool]) -> Iterato
 
     `keeps_empty` is for each column whether an empty cell is an empty text; of the others it has no value.
     """
-    all_keep = all(keeps_empty)
-    width = len(keeps_empty)
     for chunk in chunks(rows):
         try:
-            text = "\n".join(map("\t".join, chunk)) + "\n"  # type: ignore[arg-type] # None is told of
-        except TypeError:
-            text = ""
-        if not text or not _is_plain(text, len(chunk), width) or not (all_keep or _is_full(text)):
+            text = _joined(chunk)
+            is_plain = _is_plain(text, len(chunk), len(keeps_empty))
+        except TypeError:  # a cell is missing
+            is_plain = False
+        if not is_plain:
             text = "".join(_line(cells, keeps_empty) for cells in chunk)
+        elif _has_empty(text):
+            told = zip(zip(*chunk, strict=True), keeps_empty, strict=True)
+            columns = (
+                cells if keeps or "" not in cells else [cell or _NULL for cell in cells] for cells, keeps in told
+            )
+            text = _joined(zip(*columns, strict=True))
         yield text.encode("utf-8", "surrogatepass")
+
+
+def _joined(chunk: Iterable[Cells]) -> str:
+    """Rows with nothing special in them. Raises `TypeError` where a cell is missing."""
+    return "\n".join(map("\t".join, chunk)) + "\n"  # type: ignore[arg-type] # see above
 
 
 def _is_plain(text: str, rows: int, width: int) -> bool:
@@ -118,9 +137,9 @@ def _is_plain(text: str, rows: int, width: int) -> bool:
     return text.count("\n") == rows and text.count("\t") == rows * (width - 1)
 
 
-def _is_full(text: str) -> bool:
-    """Whether no field is empty."""
-    return not (text.startswith(("\t", "\n")) or any(gap in text for gap in ("\t\t", "\n\t", "\t\n", "\n\n")))
+def _has_empty(text: str) -> bool:
+    """Whether a field is empty."""
+    return text.startswith(("\t", "\n")) or any(gap in text for gap in ("\t\t", "\n\t", "\t\n", "\n\n"))
 
 
 def _line(cells: Cells, keeps_empty: Sequence[bool]) -> str:

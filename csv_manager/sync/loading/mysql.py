@@ -8,28 +8,46 @@ import datetime as dt
 import re
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
-from csv_manager.sync.loading.interface import Loader, TargetError, keeps_empty, run, typed, values
+from csv_manager.core.reading import Table as CsvTable
+from csv_manager.sync.loading.interface import Loader, TargetError, keeps_empty, run, telling, typed, values
+from csv_manager.sync.raw import NotPlainError, plain_blocks
 from csv_manager.sync.rows import Rows, chunks, tab_separated
 from csv_manager.sync.schema import Column, Table
 from csv_manager.sync.sql_dialects import sql_dialect_named
 
-_LAYOUT = r"CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n'"
 #: CLIENT_LOCAL_FILES of the protocol.
 _LOCAL_FILES = 1 << 7
+#: Bytes in which the first line ends, if it is not one of another world.
+_FIRST = 1 << 16
 _BOOLS = {"true": 1, "false": 0}
 _ROW = re.compile(r"at row (\d+)")
 _COLUMN = re.compile(r"column (?:`[^`]*`\.){0,2}[`'](.+?)[`'] at row")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Layout:
+    """How the server reads a file; an empty field has no value, in columns of other types than text, if `nulls`."""
+
+    fields: str
+    lines: str
+    nulls: bool
+
+    def __str__(self) -> str:
+        return f"CHARACTER SET utf8mb4 FIELDS {self.fields} LINES TERMINATED BY '{self.lines}'"
+
+
+_TABS = _Layout(fields=r"TERMINATED BY '\t' ESCAPED BY '\\'", lines=r"\n", nulls=False)
 
 
 class MysqlLoader(Loader):
     """Loads by LOAD DATA LOCAL where both sides allow it, else by INSERT of many rows."""
 
     sql_dialect = sql_dialect_named("mysql")
-
     stage = "csv_manager_stage"
 
     def _make_stage(self, connection: Connection, table: Table, rows: Rows) -> None:
@@ -49,15 +67,11 @@ class MysqlLoader(Loader):
             differs = f"NOT ({same})"
             sets = ", ".join(f"{target}.{self.quoted(name)} = s.{self.quoted(name)}" for name in changed)
             update = f" ON DUPLICATE KEY UPDATE {sets}"
-        new, written = run(
-            connection, f"SELECT coalesce(sum({is_new}), 0), count(*) {source} WHERE {is_new} OR {differs}"
-        ).one()
+        wanted = f"{source} WHERE {is_new} OR {differs}"
+        new, written = run(connection, f"SELECT coalesce(sum({is_new}), 0), count(*) {wanted}").one()
         if written:
-            run(
-                connection,
-                f"INSERT INTO {target} ({self.listed(rows.columns)}) SELECT {self.listed(rows.columns, 's')} {source} "
-                f"WHERE {is_new} OR {differs}{update}",
-            )
+            names, found = self.listed(rows.columns), self.listed(rows.columns, "s")
+            run(connection, f"INSERT INTO {target} ({names}) SELECT {found} {wanted}{update}")
         return int(new), written - int(new)
 
     def _delete(self, connection: Connection, table: Table) -> int:
@@ -69,24 +83,35 @@ class MysqlLoader(Loader):
         return int(run(connection, f"DELETE t FROM {joined} WHERE s.{self.quoted(table.key[0])} IS NULL").rowcount)
 
     def _load(self, connection: Connection, target: str, table: Table, rows: Rows) -> int:
-        columns = typed(table, rows)
         driver: Any = connection.connection.driver_connection
         if not driver.client_flag & _LOCAL_FILES or not run(connection, "SELECT @@local_infile").scalar_one():
             return self._insert(connection, target, table, rows)
-        fields = ", ".join(
-            f"@f{number}" if _converted(column) else self.quoted(column.name) for number, column in enumerate(columns)
-        )
-        sets = ", ".join(
-            f"{self.quoted(column.name)} = {_value(column, f'@f{number}')}"
-            for number, column in enumerate(columns)
-            if _converted(column)
-        )
-        with tempfile.NamedTemporaryFile(prefix="csv_manager-") as file, _sending(driver):
-            for block in tab_separated(rows, keeps_empty(columns)):
-                file.write(block)
+        plain = rows.plain()
+        if plain is not None:
+            # What the server warns of, or takes otherwise, is written anew, which tells what it is. Without escapes,
+            # a word NULL has no value.
+            with contextlib.suppress(NotPlainError, TargetError), connection.begin_nested():
+                return self._send(connection, target, table, rows, plain_blocks(plain, b"NULL"), _layout(plain))
+        blocks = tab_separated(rows, keeps_empty(typed(table, rows)))
+        return self._send(connection, target, table, rows, blocks, _TABS)
+
+    def _send(
+        self, connection: Connection, target: str, table: Table, rows: Rows, blocks: Iterator[bytes], layout: _Layout
+    ) -> int:
+        """Have the server read a file of these blocks."""
+        fields, sets = [], []
+        for number, column in enumerate(typed(table, rows)):
+            field = f"@f{number}"
+            cell = f"nullif({field}, '')" if layout.nulls and column.type.kind != "text" else field
+            value = _value(column, cell)
+            fields.append(self.quoted(column.name) if value == field else field)
+            sets += [] if value == field else [f"{self.quoted(column.name)} = {value}"]
+        with tempfile.NamedTemporaryFile(prefix="csv_manager-") as file:
+            file.writelines(blocks)
             file.flush()
-            told = f"LOAD DATA LOCAL INFILE {_literal(file.name)} INTO TABLE {target} {_LAYOUT} ({fields})"
-            loaded = int(run(connection, told + (f" SET {sets}" if sets else "")).rowcount)
+            told = f"LOAD DATA LOCAL INFILE {_literal(file.name)} INTO TABLE {target} {layout} ({', '.join(fields)})"
+            with telling(table, rows), _sending(connection):
+                loaded = int(run(connection, told + (f" SET {', '.join(sets)}" if sets else "")).rowcount)
         warning = run(connection, "SHOW WARNINGS LIMIT 1").first()
         if warning is not None:
             raise self._failure(warning[2], table, rows)
@@ -95,8 +120,7 @@ class MysqlLoader(Loader):
     def _insert(self, connection: Connection, target: str, table: Table, rows: Rows) -> int:
         columns = typed(table, rows)
         made = [_maker(column) for column in columns]
-        names = self.listed(rows.columns)
-        head = f"INSERT INTO {target} ({names}) VALUES ".replace("%", "%%")
+        head = f"INSERT INTO {target} ({self.listed(rows.columns)}) VALUES ".replace("%", "%%")
         statement = f"{head}({', '.join(['%s'] * len(columns))})"
         driver: Any = connection.connection.driver_connection
         count = 0
@@ -118,8 +142,9 @@ class MysqlLoader(Loader):
 
 
 @contextlib.contextmanager
-def _sending(driver: Any) -> Iterator[None]:
-    """Let a server have the file that it asks for, for as long as one is sent to it, and no longer."""
+def _sending(connection: Connection) -> Iterator[None]:
+    """Let the server have the file that it asks for, for as long as one is sent to it, and no longer."""
+    driver: Any = connection.connection.driver_connection
     driver._local_infile = True  # noqa: SLF001 - PyMySQL has no other switch
     try:
         yield
@@ -127,14 +152,25 @@ def _sending(driver: Any) -> Iterator[None]:
         driver._local_infile = False  # noqa: SLF001
 
 
-def _converted(column: Column) -> bool:
-    return column.type.kind == "bool" or column.type.timezone
+def _layout(content: CsvTable) -> _Layout:
+    """How the server reads the bytes of a content."""
+    form = content.csv_format
+    first = content.plain.read(0, _FIRST)
+    line, _, _ = first.partition(b"\n")
+    marks = f"TERMINATED BY {_literal(form.delimiter)} OPTIONALLY ENCLOSED BY {_literal(form.quotechar)}"
+    return _Layout(
+        fields=f"{marks} ESCAPED BY ''",
+        lines=r"\r\n" if line.endswith(b"\r") else r"\n",
+        nulls=True,
+    )
 
 
 def _value(column: Column, cell: str) -> str:
     """How a text in a variable becomes a value of a column; a time with a zone is told in UTC."""
     if column.type.kind == "bool":
         return f"CASE lower({cell}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 ELSE {cell} END"
+    if not column.type.timezone:
+        return cell
     is_utc = f"right({cell}, 1) = 'Z'"
     local = f"CAST(left({cell}, char_length({cell}) - if({is_utc}, 1, 6)) AS DATETIME(6))"
     return f"{local} - INTERVAL if({is_utc}, '00:00', replace(right({cell}, 6), '+', '')) HOUR_MINUTE"

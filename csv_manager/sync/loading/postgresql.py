@@ -1,13 +1,17 @@
 """PostgreSQL: COPY into the table, or into a temporary one of the same types that is merged in two statements."""
 
+import contextlib
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
+from csv_manager.core.reading import Table as CsvTable
 from csv_manager.sync.loading.interface import Loader, TargetError, keeps_empty, run, typed, values
+from csv_manager.sync.raw import NotPlainError, plain_blocks
 from csv_manager.sync.rows import Rows, tab_separated
-from csv_manager.sync.schema import Table
+from csv_manager.sync.schema import Column, Table
 from csv_manager.sync.sql_dialects import sql_dialect_named
 
 #: Where COPY found what it could not read.
@@ -23,15 +27,36 @@ class PostgresqlLoader(Loader):
     def _load(self, connection: Connection, target: str, table: Table, rows: Rows) -> int:
         import psycopg
 
+        copied = f"COPY {target} ({self.listed(rows.columns)}) FROM STDIN"
+        columns, plain = typed(table, rows), rows.plain()
+        if plain is not None:
+            # What the server does not take, or takes otherwise, is written anew, which tells what it is.
+            with contextlib.suppress(NotPlainError, psycopg.Error), connection.begin_nested():
+                told = f"{copied} WITH ({self._csv_options(plain, columns)})"
+                return self._copy(connection, told, plain_blocks(plain, b"\\."))
+        try:
+            return self._copy(connection, copied, tab_separated(rows, keeps_empty(columns)))
+        except psycopg.Error as error:
+            raise TargetError(self._told(error, table, rows)) from error
+
+    @staticmethod
+    def _copy(connection: Connection, statement: str, blocks: Iterator[bytes]) -> int:
         driver: Any = connection.connection.driver_connection
         with driver.cursor() as cursor:
-            try:
-                with cursor.copy(f"COPY {target} ({self.listed(rows.columns)}) FROM STDIN") as copy:
-                    for block in tab_separated(rows, keeps_empty(typed(table, rows))):
-                        copy.write(block)
-            except psycopg.Error as error:
-                raise TargetError(self._told(error, table, rows)) from error
+            with cursor.copy(statement) as copy:
+                for block in blocks:
+                    copy.write(block)
             return int(cursor.rowcount)
+
+    def _csv_options(self, content: CsvTable, columns: Sequence[Column]) -> str:
+        """How COPY reads a content: an empty cell is an empty text in columns of text, in others it has no value."""
+        form = content.csv_format
+        marks = (f"DELIMITER {_literal(form.delimiter)}", f"QUOTE {_literal(form.quotechar)}")
+        told = ["FORMAT csv", "NULL ''", *marks, "ENCODING 'UTF8'"]
+        for option, is_text in (("FORCE_NOT_NULL", True), ("FORCE_NULL", False)):
+            names = [column.name for column in columns if (column.type.kind == "text") == is_text]
+            told += [f"{option} ({self.listed(names)})"] if names else []
+        return ", ".join(told)
 
     def _make_stage(self, connection: Connection, table: Table, rows: Rows) -> None:
         like = f"SELECT {self.listed(rows.columns)} FROM {self.table_name(table)} WITH NO DATA"
@@ -67,3 +92,7 @@ class PostgresqlLoader(Loader):
         place = rows.place(int(found["line"]) - 1) if found else rows.name
         column = f": column {found['column']!r}" if found and found["column"] else ""
         return f"{place}{column}: {said}, says the table {table.name}; nothing was written."
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
