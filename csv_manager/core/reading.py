@@ -127,6 +127,17 @@ class Table:
         if ranges is None:
             self._count = count
 
+    def cells(self) -> Iterator[list[str]]:
+        """The cells of every data row, as `rows` has them, and quicker."""
+        text = io.TextIOWrapper(
+            stream(self.plain, self.start, self.plain.size), self.encoding, self.csv_format.errors, newline=""
+        )
+        try:
+            yield from filter(None, self._reader(text))
+        except UnicodeError as error:
+            raise self._undecodable() from error
+        self.plain.check()
+
     def count(self) -> int:
         """The number of data rows; counted by the first pass to the end, whatever it was for."""
         while self._count is None:

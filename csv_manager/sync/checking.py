@@ -2,7 +2,7 @@
 
 from csv_manager.sync.fits import Fit, describe, shown
 from csv_manager.sync.loading.interface import TargetError, typed
-from csv_manager.sync.rows import Rows, chunks
+from csv_manager.sync.rows import Rows
 from csv_manager.sync.schema import Table
 
 
@@ -12,7 +12,7 @@ def check(table: Table, rows: Rows) -> None:
     fits = [Fit.of(column.type) for column in columns]
     required = [number for number, column in enumerate(columns) if column.name in table.key or not column.nullable]
     before = 0
-    for chunk in chunks(rows):
+    for chunk in rows.chunks():
         transposed = [tuple(cell or "" for cell in cells) for cells in zip(*chunk, strict=True)]
         found = [
             (misfit, number)

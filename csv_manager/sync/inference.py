@@ -1,20 +1,20 @@
 """The types of a file's columns, inferred over the whole file, with the cells that decided.
 
-The cells of a column are looked at some thousand at a time: joined, they are matched by one pattern, that of the type
+The cells of a column are looked at some hundred at a time: joined, they are matched by one pattern, that of the type
 that all before them fit. Only where it ends before they do is a cell looked at by itself, and a wider type is tried.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from csv_manager.core.reading import Table
 from csv_manager.sync.fits import DOUBLE, TEXT, Fit, describe, fit_of, shown
-from csv_manager.sync.rows import surplus
+from csv_manager.sync.rows import batched, surplus
 from csv_manager.sync.types import SqlType
 
 #: Rows that are looked at together.
-_CHUNK = 4096
+_CHUNK = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ def infer(table: Table) -> tuple[InferredColumn, ...]:
     columns = table.columns
     found = [_Column() for _ in columns]
     count = 0
-    for rows in _batched((row.cells for row in table.rows(numbered=False)), _CHUNK):
+    for rows in batched(table.cells(), _CHUNK):
         for column, cells in zip(found, _transposed(rows, len(columns)), strict=True):
             column.look(cells, count)
         count += len(rows)
@@ -103,12 +103,6 @@ class _Column:
         cell = str(self.cell)
         before = "" if self.before is None else f", and cells before it are {self.before.type}"
         return f"{shown(cell)} {describe(cell)}{before}"
-
-
-def _batched(rows: Iterable[list[str]], size: int) -> Iterator[list[list[str]]]:
-    iterator = iter(rows)
-    while batch := list(itertools.islice(iterator, size)):
-        yield batch
 
 
 def _transposed(rows: list[list[str]], width: int) -> Iterator[tuple[str, ...]]:

@@ -4,13 +4,14 @@ import abc
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
+from typing import TypeVar
 
 from csv_manager.core.errors import NotCsvError
 from csv_manager.core.reading import Table as CsvTable
 from csv_manager.sync.raw import is_plain
 
 #: Rows that are written together.
-_CHUNK = 4096
+_CHUNK = 512
 #: How the text has what would end a field or a line in it.
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _NULL = "\\N"
@@ -18,6 +19,7 @@ _SPECIAL = ("\\", "\r")
 
 #: A row: the cells of the columns in their order, None for one that is missing.
 Cells = Sequence[str | None]
+Row = TypeVar("Row")
 
 
 class Rows(abc.ABC):
@@ -27,7 +29,11 @@ class Rows(abc.ABC):
     columns: tuple[str, ...]
 
     @abc.abstractmethod
-    def __iter__(self) -> Iterator[Cells]: ...
+    def chunks(self) -> Iterator[Sequence[Cells]]:
+        """The rows, some hundred at a time."""
+
+    def __iter__(self) -> Iterator[Cells]:
+        return itertools.chain.from_iterable(self.chunks())
 
     def plain(self) -> CsvTable | None:
         """The content that these rows are all of, if its bytes may be read as they are."""
@@ -45,8 +51,9 @@ class ListedRows(Rows):
         self.name, self.columns = name, tuple(columns)
         self._rows = list(rows)
 
-    def __iter__(self) -> Iterator[Cells]:
-        return iter(self._rows)
+    def chunks(self) -> Iterator[Sequence[Cells]]:
+        """All of them."""
+        return batched(self._rows)
 
 
 class CsvRows(Rows):
@@ -57,16 +64,17 @@ class CsvRows(Rows):
         self.name = table.csv_file
         self.columns = tuple(table.columns if columns is None else columns)
 
-    def __iter__(self) -> Iterator[Cells]:
-        width = len(self.table.columns)
-        pick = self._picker()
-        for row in self.table.rows(numbered=False):
-            cells: list[str | None] = row.cells  # type: ignore[assignment] # of which none is missing yet
-            if len(cells) != width:
-                if len(cells) > width:
-                    raise surplus(self.table)
-                cells = [*cells, *itertools.repeat(None, width - len(cells))]
-            yield pick(cells) if pick else cells
+    def chunks(self) -> Iterator[Sequence[Cells]]:
+        """Those of the content. Raises `NotCsvError` for one of more fields than there are columns."""
+        width, pick = len(self.table.columns), self._picker()
+        for chunk in batched(self.table.cells()):
+            rows: Sequence[Cells] = chunk
+            lengths = set(map(len, chunk))
+            if max(lengths) > width:
+                raise surplus(self.table)
+            if lengths != {width}:
+                rows = [[*cells, *itertools.repeat(None, width - len(cells))] for cells in chunk]
+            yield list(map(pick, rows)) if pick else rows
 
     def plain(self) -> CsvTable | None:
         """The content, unless a column is left out or it is written in another way than databases read."""
@@ -77,7 +85,7 @@ class CsvRows(Rows):
         row = next(itertools.islice(self.table.rows(), number, None), None)
         return f"{self.name}: line {row.line}" if row else super().place(number)
 
-    def _picker(self) -> Callable[[list[str | None]], Cells] | None:
+    def _picker(self) -> Callable[[Cells], Cells] | None:
         if self.columns == self.table.columns:
             return None
         indexes = [self.table.columns.index(name) for name in self.columns]
@@ -96,19 +104,19 @@ def surplus(table: CsvTable) -> NotCsvError:
     )
 
 
-def chunks(rows: Iterable[Cells], size: int = _CHUNK) -> Iterator[list[Cells]]:
+def batched(rows: Iterable[Row], size: int = _CHUNK) -> Iterator[list[Row]]:
     """The rows, some at a time."""
     iterator = iter(rows)
     while chunk := list(itertools.islice(iterator, size)):
         yield chunk
 
 
-def tab_separated(rows: Iterable[Cells], keeps_empty: Sequence[bool]) -> Iterator[bytes]:
+def tab_separated(rows: Rows, keeps_empty: Sequence[bool]) -> Iterator[bytes]:
     r"""Rows as COPY and LOAD DATA read text: tabs between the fields, backslashes before what is special, \N for NULL.
 
     `keeps_empty` is for each column whether an empty cell is an empty text; of the others it has no value.
     """
-    for chunk in chunks(rows):
+    for chunk in rows.chunks():
         try:
             text = _joined(chunk)
             is_plain = _is_plain(text, len(chunk), len(keeps_empty))

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from csv_manager.core.reading import Table as CsvTable
 from csv_manager.sync.loading.interface import Loader, TargetError, keeps_empty, run, telling, typed, values
 from csv_manager.sync.raw import NotPlainError, plain_blocks
-from csv_manager.sync.rows import Rows, chunks, tab_separated
+from csv_manager.sync.rows import Rows, tab_separated
 from csv_manager.sync.schema import Column, Table
 from csv_manager.sync.sql_dialects import sql_dialect_named
 
@@ -125,7 +125,7 @@ class MysqlLoader(Loader):
         driver: Any = connection.connection.driver_connection
         count = 0
         with driver.cursor() as cursor:
-            for chunk in chunks(rows):
+            for chunk in rows.chunks():
                 told = [[make(cell) for make, cell in zip(made, cells, strict=True)] for cells in chunk]
                 try:
                     cursor.executemany(statement, told)

@@ -1,6 +1,5 @@
 """SQLite: rows are bound, and STRICT columns make values of texts."""
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -21,14 +20,14 @@ class SqliteLoader(Loader):
         import sqlite3
 
         bound = ", ".join(map(_value, typed(table, rows)))
-        cursor: Any = connection.connection.cursor()
-        counted = _Counted(rows)
+        driver: Any = connection.connection.driver_connection
+        before = driver.total_changes
         try:
-            cursor.executemany(f"INSERT INTO {target} ({self.listed(rows.columns)}) VALUES ({bound})", counted)
+            driver.executemany(f"INSERT INTO {target} ({self.listed(rows.columns)}) VALUES ({bound})", rows)
         except sqlite3.Error as error:
-            place = rows.place(counted.count - 1)
+            place = rows.place(driver.total_changes - before)
             raise TargetError(f"{place}: {error}, says the table {table.name}; nothing was written.") from error
-        return counted.count
+        return int(driver.total_changes - before)
 
     def _make_stage(self, connection: Connection, table: Table, rows: Rows) -> None:
         columns = [
@@ -61,19 +60,6 @@ class SqliteLoader(Loader):
     def _delete_where(self, connection: Connection, table: Table, exists: str) -> int:
         known = f"SELECT 1 FROM {self.stage} AS s WHERE {self.matched(table, 's', 't')}"
         return int(run(connection, f"DELETE FROM {self.table_name(table)} AS t WHERE {exists} ({known})").rowcount)
-
-
-class _Counted:
-    """Rows, counted as they are taken."""
-
-    def __init__(self, rows: Rows) -> None:
-        self.count = 0
-        self._rows = rows
-
-    def __iter__(self) -> Iterator[Sequence[str | None]]:
-        for row in self._rows:
-            self.count += 1
-            yield row
 
 
 def _value(column: Column) -> str:
