@@ -14,6 +14,7 @@ from csv_manager.framework.plugin_migrations import check_line, telling
 if TYPE_CHECKING:
     from csv_manager.store.copying import Progress
     from csv_manager.store.urls import Role
+    from csv_manager.sync import Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +153,14 @@ class Upkeep:
                 tables = upgrade.within(self._tables(name, administrators), there)
                 written.append(upgrade.sql_of_grants(administrators, url_of(bind), tables))
         return "\n\n".join(filter(None, written))
+
+    def tables(self, name: str, schema: str | None = None) -> tuple["Table", ...]:
+        """The tables and views of a database, whoever made them. Raises `StoreError`."""
+        from csv_manager.store.engine import reading
+        from csv_manager.sync import discover
+
+        with self._engine(self._databases.known(name)) as engine, reading(engine) as connection:
+            return discover(connection, schema)
 
     def copy(self, name: str, progress: "Progress") -> dict[str, int]:
         """Copy the store that is in a database into the store, which has to be empty; the rows of each table.

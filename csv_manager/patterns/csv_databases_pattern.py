@@ -84,6 +84,11 @@ class CsvDatabasesPlugin:
         statements: str = self._upkeep().sql(name)
         return statements
 
+    def tables(self, name: str, schema: str | None = None) -> tuple[Any, ...]:
+        """The tables and views of a database, whoever made them, as `csv_manager.sync.Table`. Raises `StoreError`."""
+        found: tuple[Any, ...] = self._upkeep().tables(name, schema)
+        return found
+
     def copy(self, name: str, progress: Any) -> dict[str, int]:
         """Copy the store in a database into the store, which has to be empty; the rows of each table.
 

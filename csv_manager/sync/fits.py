@@ -132,16 +132,21 @@ class Fit:
 
     @classmethod
     def of(cls, told: SqlType) -> "Fit":
-        """What fits a column of a type."""
+        """What fits a column of a type, as far as that can be told without its database."""
         if told.kind == "bigint":
             return _BIGINT
         if told.kind == "decimal":
             if told.precision is None:
                 return _DECIMAL
             return cls(kind="decimal", whole=told.precision - (told.scale or 0), scale=told.scale or 0)
-        return cls(kind=told.kind, timezone=told.timezone)
+        if told.kind in _DIGITS:
+            return cls(kind="bigint", whole=_DIGITS[told.kind])
+        return cls(kind=told.kind, timezone=told.timezone) if told.kind in _KINDS else TEXT
 
 
+#: The most digits of what is narrower than a bigint, whose last values the database looks at.
+_DIGITS: dict[Kind, int] = {"smallint": 5, "integer": 10}
+_KINDS = ("bool", "double", "date", "timestamp", "uuid")
 TEXT, DOUBLE = Fit(kind="text"), Fit(kind="double")
 _TIMESTAMP = Fit(kind="timestamp")
 _OTHERS = (

@@ -14,18 +14,44 @@ class Column:
     name: str
     type: SqlType
     nullable: bool = True
+    #: The expression of its default, as the database writes it.
+    default: str | None = None
+    #: Whether the database gives its value: it counts rows, or computes it.
+    is_generated: bool = False
     comment: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
+class ForeignKey:
+    """Columns whose values are those of columns in a row of another table."""
+
+    name: str | None
+    columns: tuple[str, ...]
+    table: str
+    referred: tuple[str, ...]
+    schema: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unique:
+    """Columns whose values together are those of one row."""
+
+    name: str | None
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table. `key` are the columns of its primary key; `schema` is one that has to be there, None the usual one."""
+    """A table, or a view. `key` are the columns of its primary key; `schema` is None for the usual one."""
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
     schema: str | None = None
     comment: str | None = None
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    uniques: tuple[Unique, ...] = ()
+    is_view: bool = False
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]

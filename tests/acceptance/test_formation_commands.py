@@ -1,4 +1,4 @@
-"""database_ddl: the table that a file would be in, and why."""
+"""database_ddl and database_tables: the table that a file would be in, and why; the tables that there are."""
 
 import json
 import sqlite3
@@ -96,3 +96,48 @@ def test_an_empty_file_has_no_columns_for_a_table(prices: "Cli") -> None:
     prices.write("names.csv", "a,b\n")
     told = json.loads(prices("database_ddl", "names.csv", "--dialect", "sqlite", "--types", "--format", "json"))
     assert [row["type"] for row in told] == ["text", "text"]
+
+
+def test_tables_and_the_columns_of_one_are_listed(prices: "Cli") -> None:
+    config = prices.write("c.yaml", "databases:\n  reports: {dialect: sqlite, path: reports.db}\n")
+    prices.environment["CSV_MANAGER_CONFIG"] = str(config)
+    assert prices.notes("database_tables", "reports") == "There is no table in reports.\n"
+    assert not (prices.home / "reports.db").exists()
+    prices.home.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(prices.home / "reports.db")) as connection:
+        connection.executescript(
+            "CREATE TABLE parent (id INTEGER PRIMARY KEY);"
+            "CREATE TABLE orders (id INTEGER, line INTEGER, v VARCHAR(9) DEFAULT 'x' NOT NULL, "
+            "parent INTEGER REFERENCES parent (id), PRIMARY KEY (id, line));"
+            "CREATE VIEW seen AS SELECT id FROM orders;"
+        )
+    assert prices.json("database_tables", "reports") == [
+        {"table": "orders", "kind": "table", "columns": 4, "key": ["id", "line"], "comment": None},
+        {"table": "parent", "kind": "table", "columns": 1, "key": ["id"], "comment": None},
+        {"table": "seen", "kind": "view", "columns": 1, "key": [], "comment": None},
+    ]
+    columns = prices.json("database_tables", "reports", "orders")
+    assert columns[2] == {
+        "column": "v", "type": "text(9)", "nullable": False, "key": False, "default": "'x'", "references": None,
+        "comment": None,
+    }  # fmt: skip
+    assert (columns[3]["references"], columns[0]["key"]) == ("parent.id", True)
+    assert "id, line" in prices("database_tables", "reports")
+    assert "did you mean orders?" in prices.refused("database_tables", "reports", "order")
+    assert "database_tables reports lists those there are" in prices.refused("database_tables", "reports", "zzz")
+    assert "did you mean reports?" in prices.refused("database_tables", "report")
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_tables_of_a_server_are_listed_with_their_comments(kind: str, prices: "Cli") -> None:
+    with servers.database(kind) as url:
+        config = prices.write("c.yaml", f"databases:\n  reports: {url}\n")
+        comment = " COMMENT 'of others'" if kind == "mariadb" else ""
+        servers.execute(url, f"CREATE TABLE made (id INT PRIMARY KEY){comment}")
+        if kind == "postgresql":
+            servers.execute(url, "COMMENT ON TABLE made IS 'of others'")
+        told = json.loads(prices("--config", config, "database_tables", "reports", "--format", "json"))
+        if kind == "postgresql":
+            none = prices("--config", config, "database_tables", "reports", "--schema", "pg_temp", "--format", "json")
+            assert json.loads(none) == []
+    assert told == [{"table": "made", "kind": "table", "columns": 1, "key": ["id"], "comment": "of others"}]

@@ -1,10 +1,12 @@
 """The commands database_*: which databases there are, whether they work, and their tables."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
+from csv_manager.core.errors import OptionError
 from csv_manager.core.model import FormatOptions
 from csv_manager.core.sources import open_table
 from csv_manager.patterns import CsvCommandsPattern, CsvDatabasesPattern, CsvWatcherPattern
@@ -14,6 +16,8 @@ from csv_manager.patterns.format_options import format_params, parse_format
 _COLUMNS = ("name", "dialect", "address", "database", "user", "admin", "state", "schema", "reason")
 #: What the tables hold that people count.
 _COUNTED = {"csv_files": "file", "csv_versions": "version", "csv_watchers": "watcher", "csv_runs": "run"}
+_TABLE_COLUMNS = ("table", "kind", "columns", "key", "comment")
+_COLUMN_COLUMNS = ("column", "type", "nullable", "key", "default", "references", "comment")
 _TYPE_COLUMNS = ("column", "type", "nullable", "line", "cell", "reason")
 _SQL_DIALECTS = ("sqlite", "postgresql", "mysql", "mariadb")
 _CHECK_COLUMNS = ("name", "role", "check", "result", "reason")
@@ -61,6 +65,19 @@ class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern, CsvWatcherPatte
             params=[click.Argument(["source"], metavar="FROM")],
         )
 
+        self.commands.register(
+            "database_tables",
+            "List the tables and views of a database, or the columns of one of them.\n\nThey are those that its user "
+            "can see, whoever made them.\n\n\b\n"
+            "Examples:\n  csv_manager database_tables reports\n  csv_manager database_tables reports orders",
+            self.database_tables,
+            params=[
+                click.Argument(["name"], metavar="NAME"),
+                click.Argument(["table"], required=False, metavar="[TABLE]"),
+                option("--schema", metavar="S", help="The schema to look into; the usual one by default."),
+                format_option(),
+            ],
+        )
         self.commands.register(
             "database_ddl",
             "Print the statement that makes a table for a file.\n\nEach column has the narrowest type that every cell "
@@ -119,6 +136,32 @@ class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern, CsvWatcherPatte
             self.say(f"The archive {archive} lacks {lacking:,} of the contents; {mend}.")
         self.say("`csv_manager csv_history_verify` reads every version back from the archive.")
 
+    def database_tables(
+        self, name: str, table: str | None = None, schema: str | None = None, form: str = "table"
+    ) -> None:
+        """Write the tables of a database, or the columns of one."""
+        found = {known.name: known for known in self.databases.tables(name, schema)}
+        if table is None:
+            rows = (
+                {
+                    "table": known.name,
+                    "kind": "view" if known.is_view else "table",
+                    "columns": len(known.columns),
+                    "key": list(known.key),
+                    "comment": known.comment,
+                }
+                for known in found.values()
+            )
+            self.answer(rows, _TABLE_COLUMNS, form, empty=f"There is no table in {name}.", spare=("comment",))
+            return
+        if table not in found:
+            close = difflib.get_close_matches(table, found, 1)
+            hint = (
+                f"did you mean {close[0]}?" if close else f"csv_manager database_tables {name} lists those there are."
+            )
+            raise OptionError(f"There is no table {table!r} in {name}; {hint}")
+        self.answer(_columns_of(found[table]), _COLUMN_COLUMNS, form, spare=("comment", "default"))
+
     def database_ddl(
         self,
         file: str,
@@ -154,6 +197,25 @@ class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern, CsvWatcherPatte
             for column in formed.columns
         )
         self.answer(rows, _TYPE_COLUMNS, form, spare=("cell", "line"))
+
+
+def _columns_of(table: Any) -> Iterator[dict[str, Any]]:
+    """The columns of a table, each with what it refers to."""
+    refers = {
+        column: f"{key.table}.{referred}"
+        for key in table.foreign_keys
+        for column, referred in zip(key.columns, key.referred, strict=True)
+    }
+    for column in table.columns:
+        yield {
+            "column": column.name,
+            "type": str(column.type),
+            "nullable": column.nullable,
+            "key": column.name in table.key,
+            "default": column.default,
+            "references": refers.get(column.name),
+            "comment": column.comment,
+        }
 
 
 def _name_argument() -> click.Argument:

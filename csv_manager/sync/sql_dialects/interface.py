@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Column as SqlColumn
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, PrimaryKeyConstraint
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
 from csv_manager.core.errors import ConfigurationError
 from csv_manager.sync.schema import Column, Table
-from csv_manager.sync.types import SqlType
+from csv_manager.sync.types import Kind, SqlType
 
 
 class SqlDialect(abc.ABC):
@@ -39,6 +39,13 @@ class SqlDialect(abc.ABC):
         """The type of a column for values of which more may come: with room for those, where bounds cost nothing."""
         return told
 
+    @staticmethod
+    def known(column: Column) -> Kind:
+        """The kind of a column's type. Raises `ConfigurationError` for one that only another database knows."""
+        if column.type.kind == "other":
+            raise ConfigurationError(f"The column {column.name!r} has a type that is of one database: {column.type}.")
+        return column.type.kind
+
     def to_sqlalchemy(self, table: Table) -> SqlTable:
         """A table as SQLAlchemy has it. Raises `ConfigurationError` for names that cannot be there."""
         self.check_names(table)
@@ -46,14 +53,16 @@ class SqlDialect(abc.ABC):
             SqlColumn(
                 column.name,
                 self.column_type(column, table),
-                primary_key=column.name in table.key,
                 nullable=column.nullable and column.name not in table.key,
                 autoincrement=False,
                 comment=column.comment,
             )
             for column in table.columns
         ]
-        return SqlTable(table.name, MetaData(), *columns, schema=table.schema, comment=table.comment, **self.options)
+        key = [PrimaryKeyConstraint(*table.key)] if table.key else []
+        return SqlTable(
+            table.name, MetaData(), *columns, *key, schema=table.schema, comment=table.comment, **self.options
+        )
 
     def check_names(self, table: Table) -> None:
         """Raise `ConfigurationError` for a name that is too long, or not to be told from another one."""

@@ -24,13 +24,19 @@ _MOST_NAME = 64
 
 _TYPES: dict[Kind, Callable[[SqlType], TypeEngine[Any]]] = {
     "bool": lambda _: types.BOOLEAN(),
+    "smallint": lambda _: types.SMALLINT(),
+    "integer": lambda _: types.INTEGER(),
     "bigint": lambda _: types.BIGINT(),
     "decimal": lambda told: types.DECIMAL(told.precision, told.scale),
+    "real": lambda _: mysql.FLOAT(),
     "double": lambda _: mysql.DOUBLE(),
     "date": lambda _: types.DATE(),
+    "time": lambda _: mysql.TIME(fsp=6),
     "timestamp": lambda _: mysql.DATETIME(fsp=6),
     "uuid": lambda _: types.CHAR(36),
-    "text": lambda _: mysql.LONGTEXT(),
+    "text": lambda told: mysql.LONGTEXT() if told.length is None else types.VARCHAR(told.length),
+    "bytes": lambda told: mysql.LONGBLOB() if told.length is None else types.VARBINARY(told.length),
+    "json": lambda _: mysql.JSON(),
 }
 
 
@@ -46,9 +52,9 @@ class Mysql(SqlDialect):
 
     def column_type(self, column: Column, table: Table) -> TypeEngine[Any]:
         """A time zone has no place in a DATETIME, which is in UTC then."""
-        if column.type.kind == "text" and column.name in table.key:
+        if column.type.kind == "text" and column.type.length is None and column.name in table.key:
             return types.VARCHAR(_key_length(table))
-        return _TYPES[column.type.kind](column.type)
+        return _TYPES[self.known(column)](column.type)
 
     def length_of(self, name: str) -> tuple[int, int, str]:
         """In characters."""

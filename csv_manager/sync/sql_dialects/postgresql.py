@@ -14,13 +14,19 @@ from csv_manager.sync.types import Kind, SqlType
 
 _TYPES: dict[Kind, Callable[[SqlType], TypeEngine[Any]]] = {
     "bool": lambda _: types.BOOLEAN(),
+    "smallint": lambda _: types.SMALLINT(),
+    "integer": lambda _: types.INTEGER(),
     "bigint": lambda _: types.BIGINT(),
     "decimal": lambda told: types.NUMERIC(told.precision, told.scale),
+    "real": lambda _: types.REAL(),
     "double": lambda _: postgresql.DOUBLE_PRECISION(),
     "date": lambda _: types.DATE(),
+    "time": lambda told: postgresql.TIME(timezone=told.timezone),
     "timestamp": lambda told: postgresql.TIMESTAMP(timezone=told.timezone),
     "uuid": lambda _: types.UUID(),
-    "text": lambda _: types.TEXT(),
+    "text": lambda told: types.TEXT() if told.length is None else types.VARCHAR(told.length),
+    "bytes": lambda _: postgresql.BYTEA(),
+    "json": lambda _: postgresql.JSONB(),
 }
 
 
@@ -34,7 +40,7 @@ class Postgresql(SqlDialect):
     def column_type(self, column: Column, table: Table) -> TypeEngine[Any]:
         """The type of the same name; a NUMERIC without bounds keeps a decimal as it is written."""
         del table
-        return _TYPES[column.type.kind](column.type)
+        return _TYPES[self.known(column)](column.type)
 
     def length_of(self, name: str) -> tuple[int, int, str]:
         """What is longer is cut off without a word."""

@@ -24,11 +24,13 @@ class Sqlite(SqlDialect):
     def column_type(self, column: Column, table: Table) -> TypeEngine[Any]:
         """INTEGER of a bool, too; dates and times are texts as ISO 8601 has them."""
         del table
-        told = column.type
-        if told.kind in ("bool", "bigint"):
+        told, kind = column.type, self.known(column)
+        if kind in ("bool", "smallint", "integer", "bigint"):
             return types.INTEGER()
-        is_double = told.kind == "decimal" and told.precision is not None and told.precision <= _DOUBLE_DIGITS
-        return types.REAL() if told.kind == "double" or is_double else types.TEXT()
+        is_double = kind == "decimal" and told.precision is not None and told.precision <= _DOUBLE_DIGITS
+        if kind in ("real", "double") or is_double:
+            return types.REAL()
+        return types.BLOB() if kind == "bytes" else types.TEXT()
 
     def length_of(self, name: str) -> tuple[int, int, str]:
         """It takes names of any length; those beyond a thousand characters are no names of people's."""
