@@ -86,7 +86,10 @@ class Upkeep:
                 seen = tables_there(engine)
                 missing = [table for table in self._mapped(name) if table not in seen]
                 states = {line.name: state_of(engine, line) for line in self._lines(name)}
-                store = state_of(engine, CORE).found if CORE.version_table in seen else None
+                store = None
+                if CORE.version_table in seen:
+                    with contextlib.suppress(StoreError):  # somebody else's, which this user may not read
+                        store = state_of(engine, CORE).found
         except CsvManagerError as error:
             state = "broken" if isinstance(error, PluginError) else "unreachable"
             return BindState(**place, state=state, reason=str(error))

@@ -16,6 +16,7 @@ from csv_manager.core.errors import StoreError
 from csv_manager.patterns import CsvDatabasesPattern
 from csv_manager.store.engine import make_engine, reading, using, writing
 from csv_manager.store.roles import tables_there
+from csv_manager.store.schema import VERSION_TABLE
 from csv_manager.store.sql_dialects import run, sql_dialect_of
 
 _HEAD = '''
@@ -230,6 +231,16 @@ def test_the_user_is_let_into_a_database_without_tables(users: Users) -> None:
             writing(engine) as connection,
         ):
             connection.execute(text("CREATE TABLE mine (id INTEGER)"))
+
+
+def test_a_store_of_others_that_the_user_may_not_read_is_no_trouble(users: Users) -> None:
+    theirs = f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) PRIMARY KEY)"
+    with testing.app(keeper(), DATABASES={"reports": bind_of(users)}) as app:
+        databases = app.plugins["Keeper"].databases
+        databases.upgrade("reports")
+        servers.execute(users.admin, theirs)
+        state = databases.state("reports")
+    assert (state.state, state.schema) == ("ok", None)
 
 
 def test_an_administrator_that_may_not_grant_makes_nothing() -> None:
