@@ -45,7 +45,7 @@ def infer(table: Table) -> tuple[InferredColumn, ...]:
         for column, cells in zip(found, _transposed(rows, len(columns)), strict=True):
             column.look(cells, count)
         count += len(rows)
-        if any(len(row) > len(columns) for row in rows):
+        if max(map(len, rows)) > len(columns):
             raise surplus(table)
     lines = _lines(table, {column.at for column in found if column.at is not None})
     return tuple(column.told(name, lines) for name, column in zip(columns, found, strict=True))
