@@ -15,6 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from conftest import Cli
 
+pytestmark = pytest.mark.no_store
+
 OLD = "id,fruit,price\n1,apple,0.50\n2,pear,0.70\n3,plum,0.20\n"
 NEW = "id,fruit,price\n1,apple,0.50\n2,pear,0.65\n4,fig,1.10\n"
 KEYED = ["  - id=3  fruit=plum  price=0.20", "  ~ id=2  price 0.70 → 0.65", "  + id=4  fruit=fig  price=1.10"]

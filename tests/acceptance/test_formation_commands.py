@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, inspect
 if TYPE_CHECKING:
     from conftest import Cli
 
-pytestmark = pytest.mark.sqlite
+pytestmark = pytest.mark.no_store
 
 CONTENT = "id,fruit,price,code\n1,apple,1.50,007\n2,pear,,8\n"
 
