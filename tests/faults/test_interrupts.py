@@ -25,6 +25,8 @@ SHOTS = 6
 ROWS = 80_000
 #: Seconds after which something that was waited for is taken to never come.
 DEADLINE = 120
+#: How much sooner a shot comes after one that was too late.
+_LATER = 0.7
 #: Tells that a command runs: before, Python itself starts.
 _PLUGIN = """
 import os
@@ -47,6 +49,8 @@ class Interrupter:
         self._plugin = cli.home.parent / "begun.py"
         self._plugin.write_text(_PLUGIN, "utf-8")
         self.shots: Counter[int] = Counter()
+        #: How much of the time the next shot may take: less after one that was too late, as on a busy machine.
+        self._share = 1.0
 
     def seconds(self, *arguments: object) -> float:
         """For how long a command works that nobody interrupts."""
@@ -60,7 +64,7 @@ class Interrupter:
         """Interrupt a command within so many seconds; what it said then is one line, if it was not done before."""
         with self._started(*arguments) as process:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(self._chance.uniform(0, within))
+                process.wait(self._chance.uniform(0, within * self._share))
             process.send_signal(signal.SIGINT)
             if self._chance.random() < 0.5:  # some press it twice
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -68,6 +72,7 @@ class Interrupter:
                 process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=DEADLINE)
         self.shots[process.returncode] += 1
+        self._share = min(self._share / _LATER, 1.0) if process.returncode == 130 else self._share * _LATER
         assert b"Traceback" not in err, err.decode()
         if process.returncode == 130:
             [*_, line] = err.splitlines()
