@@ -10,6 +10,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.types import TypeEngine
 
+from csv_manager.core.errors import OptionError
 from csv_manager.sync.schema import Column, ForeignKey, Table, Unique
 from csv_manager.sync.types import Kind, SqlType
 
@@ -43,8 +44,13 @@ _UNKNOWN = "unknown"
 
 
 def discover(connection: Connection, schema: str | None = None) -> tuple[Table, ...]:
-    """The tables and views of a database, or of one schema of it, by their names; those that are temporary are not."""
+    """The tables and views of a database, or of one schema of it, by their names; those that are temporary are not.
+
+    Raises `OptionError` for a schema that is not there.
+    """
     with _knowing(connection) as inspector:
+        if schema is not None and schema not in (known := inspector.get_schema_names()):
+            raise OptionError(f"There is no schema {schema!r}; there are {', '.join(known)}.")
         return _tables(inspector, schema)
 
 

@@ -7,7 +7,7 @@ between. Where a file is otherwise, its rows are written anew. What the server c
 import codecs
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from csv_manager.core.reading import Table
 
@@ -26,6 +26,25 @@ def is_plain(table: Table) -> bool:
     is_utf8 = codecs.lookup(table.encoding).name in ("utf-8", "utf-8-sig", "ascii") and told.errors == "strict"
     marks = (told.delimiter, told.quotechar)
     return is_utf8 and len(table.columns) > 1 and all(len(mark) == 1 and mark.isascii() for mark in marks)
+
+
+def line_end(table: Table) -> bytes:
+    """What the first row of a content ends with, as far as its first bytes tell: CR LF, or LF."""
+    line, _, _ = table.plain.read(table.start, _BLOCK).partition(b"\n")
+    return b"\r\n" if line.endswith(b"\r") else b"\n"
+
+
+def with_line_ends(blocks: Iterable[bytes], end: bytes) -> Iterator[bytes]:
+    """Blocks; raises `NotPlainError` behind the last one, if a line ends otherwise, also in a field in quotes."""
+    feeds = returns = pairs = 0
+    last = b""
+    for block in blocks:
+        feeds, returns = feeds + block.count(b"\n"), returns + block.count(b"\r")
+        pairs += block.count(b"\r\n") + (last == b"\r" and block.startswith(b"\n"))
+        last = block[-1:]
+        yield block
+    if returns != pairs or pairs != (feeds if end == b"\r\n" else 0):
+        raise NotPlainError
 
 
 def plain_blocks(table: Table, *without: bytes, size: int = _BLOCK) -> Iterator[bytes]:

@@ -7,13 +7,11 @@ import pytest
 from loading import connected
 from sqlalchemy import Connection
 
-from csv_manager.core.errors import ConfigurationError
+from csv_manager.core.errors import ConfigurationError, OptionError
 from csv_manager.sync import (
     Column,
-    ForeignKey,
     SqlType,
     Table,
-    Unique,
     ddl,
     discover,
     discover_table,
@@ -166,14 +164,11 @@ def test_schemas_of_postgresql_have_tables_of_their_own(tmp_path: Path) -> None:
         connection.exec_driver_sql(ddl(told, sql_dialect))
         assert discover(connection) == ()
         assert discover(connection, "Other one") == (told,)
+        with pytest.raises(OptionError, match=r"There is no schema 'other'; there are .*Other one"):
+            discover(connection, "other")
 
 
 def test_a_type_of_one_database_is_formed_in_no_other() -> None:
     told = Table(name="t", columns=(Column(name="a", type=SqlType(kind="other", native="INTEGER[]")),))
     with pytest.raises(ConfigurationError, match=r"The column 'a' has a type that is of one database: INTEGER\[\]"):
         ddl(told, sql_dialect_named("postgresql"))
-
-
-def test_constraints_are_values() -> None:
-    assert ForeignKey(name=None, columns=("a",), table="t", referred=("b",)).schema is None
-    assert Unique(name="u", columns=("a",)) == Unique(name="u", columns=("a",))

@@ -110,6 +110,33 @@ def test_rows_that_differ_are_updated_new_ones_inserted_and_others_deleted_or_no
     assert [row[0] for row in rows_of(connection, table)] == [2, 4]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,v\n1,a\r\n2,b\n",
+        "id,v\r\n1,a\n2,b\r\n",
+        "id,v\r\n1,a\r\n2,b\n",
+        "id,v\n1,a\r2,b\n",
+        "id,v\n1,a\r\n2,b\r\n",
+        "id,v\n1,a\n\n2,b\n\n",
+    ],
+)
+def test_lines_may_end_one_way_and_another(target: tuple[str, Connection], text: str) -> None:
+    _, connection = target
+    table = made(target, text, key=["id"])
+    assert loader_of(connection).insert(connection, table, CsvRows(content(text))) == 2
+    assert rows_of(connection, table) == [(1, "a"), (2, "b")]
+
+
+def test_a_bool_that_is_none_is_refused(target: tuple[str, Connection]) -> None:
+    _, connection = target
+    table = made(target, "id,ok\n1,true\n", key=["id"])
+    connection.commit()
+    with pytest.raises(TargetError, match=r"data\.csv"), connection.begin():
+        loader_of(connection).insert(connection, table, CsvRows(content("id,ok\n1,true\n2,perhaps\n")))
+    assert rows_of(connection, table) == []
+
+
 def test_a_table_may_be_all_key_and_have_any_name(target: tuple[str, Connection]) -> None:
     _, connection = target
     text = 'order,"we""ird %s `x`"\n1,a\n2,b\n'

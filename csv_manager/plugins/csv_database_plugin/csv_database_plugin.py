@@ -8,7 +8,6 @@ import click
 
 from csv_manager.core.errors import OptionError
 from csv_manager.core.model import FormatOptions
-from csv_manager.core.sources import open_table
 from csv_manager.patterns import CsvCommandsPattern, CsvDatabasesPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import format_option, one_path_argument, option
 from csv_manager.patterns.format_options import format_params, parse_format
@@ -175,6 +174,7 @@ class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern, CsvWatcherPatte
     ) -> None:
         """Write the statement that makes a table for a file, or the types of its columns."""
         from csv_manager import sync
+        from csv_manager.core.sources import open_table
 
         sql_dialect = sync.sql_dialect_named(dialect)
         with self.progress(f"Reading {file}"):

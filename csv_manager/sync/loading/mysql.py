@@ -15,15 +15,13 @@ from sqlalchemy import Connection
 
 from csv_manager.core.reading import Table as CsvTable
 from csv_manager.sync.loading.interface import Loader, TargetError, keeps_empty, run, telling, typed, values
-from csv_manager.sync.raw import NotPlainError, plain_blocks
+from csv_manager.sync.raw import NotPlainError, line_end, plain_blocks, with_line_ends
 from csv_manager.sync.rows import Rows, tab_separated
 from csv_manager.sync.schema import Column, Table
 from csv_manager.sync.sql_dialects import sql_dialect_named
 
 #: CLIENT_LOCAL_FILES of the protocol.
 _LOCAL_FILES = 1 << 7
-#: Bytes in which the first line ends, if it is not one of another world.
-_FIRST = 1 << 16
 _BOOLS = {"true": 1, "false": 0}
 _ROW = re.compile(r"at row (\d+)")
 _COLUMN = re.compile(r"column (?:`[^`]*`\.){0,2}[`'](.+?)[`'] at row")
@@ -45,7 +43,7 @@ _TABS = _Layout(fields=r"TERMINATED BY '\t' ESCAPED BY '\\'", lines=r"\n", nulls
 
 
 class MysqlLoader(Loader):
-    """Loads by LOAD DATA LOCAL where both sides allow it, else by INSERT of many rows."""
+    """Loads by LOAD DATA LOCAL where both sides allow it, else by INSERT of many rows; a connection has to be strict."""
 
     sql_dialect = sql_dialect_named("mysql")
     stage = "csv_manager_stage"
@@ -89,9 +87,11 @@ class MysqlLoader(Loader):
         plain = rows.plain()
         if plain is not None:
             # What the server warns of, or takes otherwise, is written anew, which tells what it is. Without escapes,
-            # a word NULL has no value.
+            # a word NULL has no value; and a line that ends otherwise than it is told, it takes for none or for more.
             with contextlib.suppress(NotPlainError, TargetError), connection.begin_nested():
-                return self._send(connection, target, table, rows, plain_blocks(plain, b"NULL"), _layout(plain))
+                end = line_end(plain)
+                told = with_line_ends(plain_blocks(plain, b"NULL"), end)
+                return self._send(connection, target, table, rows, told, _layout(plain, end))
         blocks = tab_separated(rows, keeps_empty(typed(table, rows)))
         return self._send(connection, target, table, rows, blocks, _TABS)
 
@@ -152,17 +152,12 @@ def _sending(connection: Connection) -> Iterator[None]:
         driver._local_infile = False  # noqa: SLF001
 
 
-def _layout(content: CsvTable) -> _Layout:
+def _layout(content: CsvTable, end: bytes) -> _Layout:
     """How the server reads the bytes of a content."""
     form = content.csv_format
-    first = content.plain.read(0, _FIRST)
-    line, _, _ = first.partition(b"\n")
     marks = f"TERMINATED BY {_literal(form.delimiter)} OPTIONALLY ENCLOSED BY {_literal(form.quotechar)}"
-    return _Layout(
-        fields=f"{marks} ESCAPED BY ''",
-        lines=r"\r\n" if line.endswith(b"\r") else r"\n",
-        nulls=True,
-    )
+    lines = r"\r\n" if end == b"\r\n" else r"\n"
+    return _Layout(fields=f"{marks} ESCAPED BY ''", lines=lines, nulls=True)
 
 
 def _value(column: Column, cell: str) -> str:

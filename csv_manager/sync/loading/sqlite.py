@@ -19,15 +19,15 @@ class SqliteLoader(Loader):
     def _load(self, connection: Connection, target: str, table: Table, rows: Rows) -> int:
         import sqlite3
 
-        bound = ", ".join(map(_value, typed(table, rows)))
+        bound = ", ".join(_value(column, f"?{number}") for number, column in enumerate(typed(table, rows), 1))
         driver: Any = connection.connection.driver_connection
         before = driver.total_changes
         try:
-            driver.executemany(f"INSERT INTO {target} ({self.listed(rows.columns)}) VALUES ({bound})", rows)
+            cursor = driver.executemany(f"INSERT INTO {target} ({self.listed(rows.columns)}) VALUES ({bound})", rows)
         except sqlite3.Error as error:
             place = rows.place(driver.total_changes - before)
             raise TargetError(f"{place}: {error}, says the table {table.name}; nothing was written.") from error
-        return int(driver.total_changes - before)
+        return max(int(cursor.rowcount), 0)  # without what triggers did
 
     def _make_stage(self, connection: Connection, table: Table, rows: Rows) -> None:
         columns = [
@@ -62,8 +62,11 @@ class SqliteLoader(Loader):
         return int(run(connection, f"DELETE FROM {self.table_name(table)} AS t WHERE {exists} ({known})").rowcount)
 
 
-def _value(column: Column) -> str:
-    """How a cell that is bound becomes a value."""
+def _value(column: Column, cell: str) -> str:
+    """How a cell that is bound becomes a value; what is no value of a STRICT column is refused."""
     if column.type.kind == "text":
-        return "?"
-    return "lower(nullif(?, '')) = 'true'" if column.type.kind == "bool" else "nullif(?, '')"
+        return cell
+    told = f"nullif({cell}, '')"
+    if column.type.kind == "bool":
+        return f"CASE lower({told}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 ELSE {told} END"
+    return told
