@@ -43,7 +43,7 @@ _TABS = _Layout(fields=r"TERMINATED BY '\t' ESCAPED BY '\\'", lines=r"\n", nulls
 
 
 class MysqlLoader(Loader):
-    """Loads by LOAD DATA LOCAL where both sides allow it, else by INSERT of many rows; a connection has to be strict."""
+    """Loads by LOAD DATA LOCAL where both sides allow it, else by INSERT of many rows, in a session that is strict."""
 
     sql_dialect = sql_dialect_named("mysql")
     stage = "csv_manager_stage"

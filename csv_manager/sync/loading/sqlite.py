@@ -19,7 +19,7 @@ class SqliteLoader(Loader):
     def _load(self, connection: Connection, target: str, table: Table, rows: Rows) -> int:
         import sqlite3
 
-        bound = ", ".join(_value(column, f"?{number}") for number, column in enumerate(typed(table, rows), 1))
+        bound = ", ".join(map(_value, typed(table, rows)))
         driver: Any = connection.connection.driver_connection
         before = driver.total_changes
         try:
@@ -62,11 +62,11 @@ class SqliteLoader(Loader):
         return int(run(connection, f"DELETE FROM {self.table_name(table)} AS t WHERE {exists} ({known})").rowcount)
 
 
-def _value(column: Column, cell: str) -> str:
+def _value(column: Column) -> str:
     """How a cell that is bound becomes a value; what is no value of a STRICT column is refused."""
     if column.type.kind == "text":
-        return cell
-    told = f"nullif({cell}, '')"
-    if column.type.kind == "bool":
-        return f"CASE lower({told}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 ELSE {told} END"
-    return told
+        return "?"
+    if column.type.kind != "bool":
+        return "nullif(?, '')"
+    told = "CASE lower(cell) WHEN 'true' THEN 1 WHEN 'false' THEN 0 ELSE cell END"
+    return f"(SELECT {told} FROM (SELECT nullif(?, '') AS cell))"
