@@ -57,6 +57,8 @@ ONCE = (
     "tests/integration/test_server_transactions.py",
     "tests/integration/test_two_roles.py",
     "tests/integration/test_two_roles_of_plugins.py",
+    "tests/laws/test_loading_laws.py",
+    "tests/laws/test_target_laws.py",
     "tests/unit/test_benchmarks.py",
     "tests/unit/test_docs.py",
 )
@@ -64,6 +66,14 @@ ONCE = (
 COMMANDS = "tests/acceptance"
 KILLED = ("tests/faults/test_sigkill.py", "tests/faults/test_two_services.py")
 SERVERS = ("postgresql", "mariadb")
+#: The tests of the commands that say little of the store: with a second server they are left out.
+ALIKE = tuple(
+    f"tests/acceptance/test_{name}.py"
+    for name in (
+        "config", "demo", "done_with", "links_in_folders", "links_that_move", "output", "plugins_cli", "progress",
+        "service_commands", "starting", "sync_commands", "watch_unread", "words",
+    )
+)  # fmt: skip
 
 
 @nox.session(python=INTERPRETERS)
@@ -71,7 +81,8 @@ def tests(session: nox.Session) -> None:
     """Every test, on each supported Python that is there; the benchmarks' peers are installed for their smoke test.
 
     What is the same to every Python is done on the first one alone: faults, servers' rights, the pages, the benchmarks.
-    Each further one runs the commands with the store in another database, as `stores` does where there is but one.
+    Each further one runs the commands with the store in another database, the second server without what says little of
+    it; `stores` runs all with both, and `started` the commands each in an interpreter of its own.
     """
     session.install("-e", ".[dev,bench]")
     if session.posargs:
@@ -82,7 +93,15 @@ def tests(session: nox.Session) -> None:
         session.run("pytest")
         return
     session.run("pytest", *(f"--ignore={path}" for path in (*ONCE, COMMANDS)))
-    _test_store(session, SERVERS[(place - 1) % len(SERVERS)], COMMANDS)
+    server = (place - 1) % len(SERVERS)
+    _test_store(session, SERVERS[server], COMMANDS, *(f"--ignore={path}" for path in (ALIKE if server else ())))
+
+
+@nox.session
+def started(session: nox.Session) -> None:
+    """The tests of the commands, each of which starts the installed script instead of being forked."""
+    session.install("-e", ".[dev]")
+    session.run("pytest", *(session.posargs or (COMMANDS,)), env={"CSV_MANAGER_TEST_FORK": "0"})
 
 
 @nox.session

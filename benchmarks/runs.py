@@ -16,8 +16,10 @@ from sqlalchemy.engine import URL
 
 from csv_manager.core.model import ColumnChange, CsvFormat, WatcherOptions
 from csv_manager.core.runs import STAGES
+from csv_manager.framework.target_databases import TargetDatabases
 from csv_manager.pipeline.runtime import Runtime
 from csv_manager.pipeline.store import Store
+from csv_manager.pipeline.syncing import Syncing
 from csv_manager.pipeline.watched import Defaults
 from csv_manager.store.ledger import Ledger, RunNote
 from csv_manager.store.records import NewVersion
@@ -169,6 +171,7 @@ class _Bench:
             runtime = Runtime(
                 lambda: self._store,
                 Defaults(settle=0),
+                Syncing(lambda: self._store, TargetDatabases(dict), lambda _: None),
                 on_version=lambda version: versions.append(version.version),
                 on_state=lambda *_: None,
             )

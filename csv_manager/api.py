@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # imported when they are needed: `import csv_manager` is nearly free
     from csv_manager.core.changes import ChangeSet
     from csv_manager.core.comparing import Source
+    from csv_manager.pipeline.database import AsyncDatabase, Database
     from csv_manager.pipeline.store import Store
 
 
@@ -44,6 +45,23 @@ def diff(
         skip_lines=skip_lines,
     )
     return compare(old, new, key=_names(key or ()), ignore=_names(ignore), options=options).change_set
+
+
+def open_database(url: str, admin: str | None = None) -> "Database":
+    """A database with its tables, by a URL of SQLAlchemy's; `admin` is that of who owns tables, if it is another user.
+
+    May be used in a with statement, which closes it. Raises `ConfigurationError`; nothing is connected to yet.
+    """
+    from csv_manager.pipeline.database import Database
+
+    return Database(url, admin)
+
+
+def open_async_database(url: str, admin: str | None = None) -> "AsyncDatabase":
+    """As `open_database`, for asynchronous code: to be used in an `async with` statement."""
+    from csv_manager.pipeline.database import AsyncDatabase
+
+    return AsyncDatabase(url, admin)
 
 
 def _names(names: str | Sequence[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
+import forking
 import pytest
 import servers
 from sqlalchemy import Connection, MetaData, create_engine, text
@@ -21,6 +22,8 @@ import csv_manager.framework  # noqa: F401 - groundwork is imported through it, 
 from csv_manager.store.engine import make_engine, name_of, writing
 
 SCRIPT = str(Path(sys.executable).parent / "csv_manager")
+#: Whether commands are forked from a process that has imported csv_manager; else each is a new interpreter.
+FORKS = hasattr(os, "fork") and os.environ.get("CSV_MANAGER_TEST_FORK", "1") == "1"
 #: The database that the stores of the acceptance tests are in: sqlite, postgresql or mariadb.
 STORE = os.environ.get("CSV_MANAGER_TEST_STORE", "sqlite")
 #: Seconds after which something that was waited for is taken to never come; no test depends on how long it took.
@@ -74,8 +77,11 @@ class Cli:
 
     def run(self, *arguments: object, stdin: str = "") -> subprocess.CompletedProcess[bytes]:
         """Run a command, however it ends."""
+        command = self.command(*arguments)
+        if FORKS and command[0] == SCRIPT and forking.can_run(self.environment):
+            return forking.run(command, self.folder, self.environment, stdin.encode(), DEADLINE)
         return subprocess.run(
-            self.command(*arguments),
+            command,
             cwd=self.folder,
             env=self.environment,
             input=stdin.encode(),

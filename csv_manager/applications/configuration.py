@@ -20,6 +20,7 @@ PLUGINS = [
     "CsvWatcherDbPlugin",
     "CsvHistoryPlugin",
     "CsvRunPlugin",
+    "CsvSyncPlugin",
     "CsvDatabasePlugin",
     "CsvDiffPlugin",
     "CsvDocumentPlugin",

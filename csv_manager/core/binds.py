@@ -92,6 +92,11 @@ class Bind:
     #: What else the driver is told, such as sslmode.
     options: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
+    @property
+    def has_admin(self) -> bool:
+        """Whether tables are made by another user than who reads and writes their rows."""
+        return self.admin not in (None, self.user)
+
 
 def parse_binds(told: Mapping[str, Any], origin: object) -> dict[str, Bind]:
     """The binds of DATABASES by name; an entry is a mapping, or an SQLAlchemy URL.

@@ -17,12 +17,12 @@ from csv_manager.core.records import Records
 if TYPE_CHECKING:
     from array import array
 
-_LINE_END = b"\r\n"
+_LINE_END, _LINE_FEED = b"\r\n", b"\n"
 _Side = tuple[Plain, Ranges]
 
 
 class _Batch(NamedTuple):
-    """Some records as they stand, and without their line ends; where the first begins, and in which window."""
+    """Some records as they stand, and with line feeds for line ends; where the first begins, and in which window."""
 
     lines: list[bytes]
     rows: list[bytes]
@@ -48,18 +48,25 @@ def _left(side: _Side, records: Records, places: "array[int]") -> tuple[Ranges, 
     at = current = 0
     for lines, rows, place, window in _batches(*side, records):
         first, last = bisect.bisect_left(places, at), bisect.bisect_left(places, at + len(rows))
-        gone = {number - at for number in places[first:last]}
+        gone = [number - at for number in places[first:last]]
         at += len(rows)
-        kept = [row for number, row in enumerate(rows) if row and number not in gone]
+        kept = _without(rows, gone)
         if kept:
             between = b"" if window == current else b"%d\r" % window
-            order, current = zlib.crc32(between + b"\n".join(kept) + b"\n", order), window
+            order, current = zlib.crc32(between + b"".join(kept), order), window
         if gone:
-            ends = itertools.accumulate(map(len, lines), initial=place)
-            for number, (low, high) in enumerate(itertools.pairwise(ends)):
-                if number in gone:
-                    left.add(low, high, window)
+            ends = list(itertools.accumulate(map(len, lines), initial=place))
+            for number in gone:
+                left.add(ends[number], ends[number + 1], window)
     return left, order
+
+
+def _without(rows: list[bytes], gone: list[int]) -> list[bytes]:
+    """The rows but for those at some places, and but for blank lines."""
+    kept = list(
+        itertools.chain.from_iterable(rows[low + 1 : high] for low, high in itertools.pairwise([-1, *gone, len(rows)]))
+    )
+    return [row for row in kept if row != _LINE_FEED] if _LINE_FEED in kept else kept
 
 
 def _batches(plain: Plain, ranges: Ranges, records: Records) -> Iterator[_Batch]:
@@ -67,8 +74,11 @@ def _batches(plain: Plain, ranges: Ranges, records: Records) -> Iterator[_Batch]
     for low, high, window in ranges:
         place = low
         for lines in records.batches(plain, low, high):
-            rows = [line.rstrip(_LINE_END) for line in lines]
-            begin, place = place, place + sum(map(len, lines))
-            if place == plain.size and records.has_quote(plain, place - len(lines[-1]), place):
-                rows[-1] = lines[-1]  # which may end within quotes
+            data = b"".join(lines)
+            rows = [line.rstrip(_LINE_END) + _LINE_FEED for line in lines] if b"\r" in data else lines
+            begin, place = place, place + len(data)
+            if place == plain.size:
+                last = lines[-1]
+                may_be_open = records.has_quote(plain, place - len(last), place)
+                rows = [*rows[:-1], last if may_be_open else last.rstrip(_LINE_END) + _LINE_FEED]
             yield _Batch(lines, rows, begin, window)

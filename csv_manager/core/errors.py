@@ -114,3 +114,11 @@ class StaleWatcherError(CsvManagerError):
 
 class LostRaceError(CsvManagerError):
     """Another process recorded a version of this file first."""
+
+
+def go_on_stopping(error: BaseException | None) -> None:
+    """Raise the interrupt that an error came after: what that left half done may fail to be undone."""
+    while error is not None:
+        if not isinstance(error, Exception):
+            raise error
+        error = error.__context__

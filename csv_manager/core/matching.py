@@ -5,7 +5,7 @@ are given side by side, so that only what has not met its equal yet is held in m
 """
 
 from array import array
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -22,13 +22,22 @@ class Matcher:
         self._news: _Waiting = {}
         self._at_old = self._at_new = 0
 
-    def add(self, olds: list[_T], news: list[_T]) -> None:
+    def add(self, olds: Sequence[Hashable], news: Sequence[Hashable]) -> None:
         """Add the next values of both sides."""
         if olds != news or self._olds or self._news:
-            _match(olds, self._at_old, self._olds, self._news)
-            _match(news, self._at_new, self._news, self._olds)
+            met = self._met(olds, news)
+            _match(_others(olds, self._at_old, met), self._olds, self._news)
+            _match(_others(news, self._at_new, met), self._news, self._olds)
         self._at_old += len(olds)
         self._at_new += len(news)
+
+    def _met(self, olds: Sequence[Hashable], news: Sequence[Hashable]) -> set[Hashable]:
+        """Values that meet their equal among these, found at once; none if any of these is repeated, or waits."""
+        old, new = set(olds), set(news)
+        met = old & new
+        is_single = len(old) == len(olds) and len(new) == len(news)
+        is_first = self._olds.keys().isdisjoint(met) and self._news.keys().isdisjoint(met)
+        return met if is_single and is_first else set()
 
     @property
     def matched(self) -> int:
@@ -41,9 +50,15 @@ class Matcher:
         return _places(self._olds), _places(self._news)
 
 
-def _match(values: Iterable[Hashable], place: int, mine: _Waiting, others: _Waiting) -> None:
+def _others(values: Sequence[Hashable], begin: int, met: set[Hashable]) -> Iterable[tuple[int, Hashable]]:
+    """The values that are not among some, with their places."""
+    placed = enumerate(values, begin)
+    return [(place, value) for place, value in placed if value not in met] if met else placed
+
+
+def _match(values: Iterable[tuple[int, Hashable]], mine: _Waiting, others: _Waiting) -> None:
     """Take each value's first equal out of those that wait on the other side, or let it wait."""
-    for value in values:
+    for place, value in values:
         found = others.get(value)
         if found is None:
             was = mine.get(value)
@@ -57,7 +72,6 @@ def _match(values: Iterable[Hashable], place: int, mine: _Waiting, others: _Wait
             found[0] += 1
         else:
             del others[value]
-        place += 1
 
 
 def _places(waiting: _Waiting) -> "array[int]":

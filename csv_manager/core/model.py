@@ -365,13 +365,14 @@ class Version(Compared):
     """One settled content of a file, as the store knows it.
 
     `position` is the store-wide number of the first row change. `stored` tells whether the row changes are rows of the
-    store or are read from the archive.
+    store or are read from the archive. `run_id` is the run that recorded it.
     """
 
     number: int
     created: dt.datetime
     position: int
     stored: bool
+    run_id: int | None = None
 
     def summary(self) -> dict[str, Any]:
         """The version as one row of csv_history_list."""

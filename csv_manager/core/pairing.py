@@ -15,7 +15,6 @@ from csv_manager.core.projection import Content, Projection
 from csv_manager.core.ranges import Ranges
 from csv_manager.core.reading import Row, Table
 
-_BATCH = 1024
 #: Rows of up to so many bytes on both sides are parsed once and held, which takes about ten times as much memory.
 _FEW = 1 << 21
 
@@ -34,21 +33,31 @@ class Pair:
     def __init__(self, old: Table, new: Table, differing: Differing, projection: Projection) -> None:
         self.old, self.new = old, new
         self.differing = differing
+        self._sides = (old, differing.old), (new, differing.new)
         self.old_content, self.new_content = projection.old_content, projection.new_content
 
     def old_rows(self, *, numbered: bool = False) -> Iterator[Row]:
-        """The rows of the old content that may have gone or changed."""
-        if self._few is None:
-            return self.old.rows(self.differing.old, numbered=numbered)
-        self.old.plain.check()
-        return iter(self._few[0])
+        """The rows of the old content that may have gone or changed; if not `numbered`, maybe without their window."""
+        return self._rows(0, numbered=numbered)
 
     def new_rows(self, *, numbered: bool = False) -> Iterator[Row]:
-        """The rows of the new content that may have come or changed."""
-        if self._few is None:
-            return self.new.rows(self.differing.new, numbered=numbered)
-        self.new.plain.check()
-        return iter(self._few[1])
+        """The rows of the new content that may have come or changed; if not `numbered`, maybe without their window."""
+        return self._rows(1, numbered=numbered)
+
+    def windowed(self) -> tuple[Iterator[Row], Iterator[Row]]:
+        """The rows of both with their windows."""
+        if self._few is not None:
+            return self.old_rows(), self.new_rows()
+        return self.old.rows(self.differing.old, numbered=False), self.new.rows(self.differing.new, numbered=False)
+
+    def _rows(self, side: int, *, numbered: bool) -> Iterator[Row]:
+        table, ranges = self._sides[side]
+        if self._few is not None:
+            table.plain.check()
+            return iter(self._few[side])
+        if numbered:
+            return table.rows(ranges)
+        return (Row(None, cells) for chunk in table.chunks(ranges) for cells in chunk)
 
     @functools.cached_property
     def _few(self) -> tuple[list[Row], list[Row]] | None:
@@ -58,14 +67,15 @@ class Pair:
             return None
         return list(self.old.rows(old)), list(self.new.rows(new))
 
-    def batches(self) -> Iterator[tuple[list[Row], list[Row]]]:
-        """The rows of both side by side, some at a time, so that only what has not met its equal yet is held."""
-        old, new = self.old_rows(), self.new_rows()
-        while True:
-            batches = list(itertools.islice(old, _BATCH)), list(itertools.islice(new, _BATCH))
-            if not any(batches):
-                return
-            yield batches
+    def batches(self) -> Iterator[tuple[list[list[str]], list[list[str]]]]:
+        """The cells of both side by side, some rows at a time, so that only what has not met its equal yet is held."""
+        return itertools.zip_longest(self._chunks(0), self._chunks(1), fillvalue=[])
+
+    def _chunks(self, side: int) -> Iterator[list[list[str]]]:
+        if self._few is not None:
+            return iter([[row.cells for row in self._rows(side, numbered=False)]])
+        table, ranges = self._sides[side]
+        return table.chunks(ranges)
 
 
 class _Left(NamedTuple):
@@ -91,8 +101,8 @@ class Unkeyed:
         matcher = Matcher()
         for olds, news in pair.batches():
             matcher.add(
-                [pair.old_content(row.cells) for row in olds],
-                [pair.new_content(row.cells) for row in news],
+                [pair.old_content(cells) for cells in olds],
+                [pair.new_content(cells) for cells in news],
             )
         return _Left(*matcher.left(), matcher.matched)
 
@@ -114,12 +124,9 @@ class Unkeyed:
     def is_reordered(self) -> bool:
         """Whether the rows that both contents have stand in another order, or may, as far as windows tell."""
         pair, (gone, come, kept) = self._pair, self._left
-        old = (
-            (row.window, pair.old_content(row.cells)) for row, is_left in picked(pair.old_rows(), gone) if not is_left
-        )
-        new = (
-            (row.window, pair.new_content(row.cells)) for row, is_left in picked(pair.new_rows(), come) if not is_left
-        )
+        olds, news = pair.windowed()
+        old = ((row.window, pair.old_content(row.cells)) for row, is_left in picked(olds, gone) if not is_left)
+        new = ((row.window, pair.new_content(row.cells)) for row, is_left in picked(news, come) if not is_left)
         return kept > 0 and any(map(operator.ne, old, new))
 
     def is_in_order(self) -> bool:
@@ -183,15 +190,15 @@ class Keyed:
         for olds, news in pair.batches():
             old_rows += len(olds)
             new_rows += len(news)
-            for row in olds:
-                key, content = self._old_key(row.cells), pair.old_content(row.cells)
+            for cells in olds:
+                key, content = self._old_key(cells), pair.old_content(cells)
                 other = come.pop(key, None)
                 if other is None:
                     gone[key] = content
                 elif other != content:
                     updated.add(key)
-            for row in news:
-                key, content = self._new_key(row.cells), pair.new_content(row.cells)
+            for cells in news:
+                key, content = self._new_key(cells), pair.new_content(cells)
                 other = gone.pop(key, None)
                 if other is None:
                     come[key] = content
@@ -230,9 +237,9 @@ class Keyed:
 
     def is_reordered(self) -> bool:
         """Whether the rows that are as they were stand in another order, or may, as far as windows tell."""
-        pair = self._pair
-        old = ((row.window, key) for row, key in self._kept(pair.old_rows(), self._old_key, self._changes.gone))
-        new = ((row.window, key) for row, key in self._kept(pair.new_rows(), self._new_key, self._changes.come))
+        olds, news = self._pair.windowed()
+        old = ((row.window, key) for row, key in self._kept(olds, self._old_key, self._changes.gone))
+        new = ((row.window, key) for row, key in self._kept(news, self._new_key, self._changes.come))
         return self._changes.kept > 0 and any(map(operator.ne, old, new))
 
     def is_in_order(self) -> bool:

@@ -5,8 +5,12 @@ from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from csv_manager.core.plain import Plain, View
+
 #: The bytes of the windows of one side are kept up to so many.
 _AT_HAND = 1 << 22
+#: Parts of up to so many bytes are decoded together, up to so many at once.
+_SMALL, _TOGETHER = 1 << 14, 1 << 16
 
 
 class Ranges:
@@ -64,6 +68,37 @@ class Ranges:
         nothing = itertools.repeat(None)
         lows, highs, windows = (self._parts[number::3] for number in range(3))
         return zip(lows, highs, windows, itertools.chain(self._pieces, nothing), self._lines or nothing, strict=False)
+
+
+class Part(NamedTuple):
+    """A part of a content: its place, its window, its bytes (None: many) and how many lines end before it, if known."""
+
+    low: int
+    high: int
+    window: int
+    data: bytes | None
+    between: int | None
+
+
+def grouped(plain: Plain, ranges: Ranges) -> Iterator[list[Part]]:
+    """The parts of some ranges: a large one, or many small ones that are decoded together."""
+    view = View(plain)
+    group: list[Part] = []
+    size, last = 0, b""
+    for low, high, window, data, between in ranges.pieces():
+        is_large = high - low > _SMALL
+        # A line feed behind a carriage return would make one line end of two.
+        if group and (is_large or size > _TOGETHER or last.endswith(b"\r")):
+            yield group
+            group, size = [], 0
+        if is_large:
+            yield [Part(low, high, window, None, between)]
+            continue
+        last = data or view.read(low, high - low)
+        group.append(Part(low, high, window, last, between))
+        size += high - low
+    if group:
+        yield group
 
 
 class Window(NamedTuple):

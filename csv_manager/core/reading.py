@@ -1,6 +1,7 @@
 """Rows out of bytes, by the truth of Python's csv module."""
 
 import codecs
+import copy
 import csv
 import functools
 import io
@@ -13,16 +14,16 @@ from csv_manager.core import compression as compressions
 from csv_manager.core.digests import count_line_ends
 from csv_manager.core.errors import NotCsvError, OptionError
 from csv_manager.core.model import EXTRA, Cells, CsvFormat
-from csv_manager.core.plain import Plain, View, open_plain, stream
-from csv_manager.core.ranges import Ranges
+from csv_manager.core.plain import Plain, open_plain, stream
+from csv_manager.core.ranges import Part, Ranges, grouped
 from csv_manager.core.records import Records
 
 if TYPE_CHECKING:
     from csv_manager.core.key_hashes import KeyHashes
 
 _BLOCK = 1 << 16
-#: Ranges up to so many bytes are decoded together.
-_SMALL = 1 << 14
+#: Rows that are parsed together.
+_CHUNK = 512
 # A field may be as long as it likes; csv's own limit of 128 KB would refuse a version that people did write.
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
 
@@ -90,6 +91,12 @@ class Table:
         """Where in `plain` the first row may begin: behind the header."""
         return self._start.place
 
+    def observed(self, wrap: Callable[[Plain], Plain]) -> "Table":
+        """The same content, read through what `wrap` makes of its bytes."""
+        other = copy.copy(self)
+        other.__dict__["_opened"] = wrap(self.plain), self.encoding
+        return other
+
     def whole(self) -> Ranges:
         """The part of `plain` that holds all rows."""
         return Ranges((self.start, self.plain.size))
@@ -109,8 +116,8 @@ class Table:
         count = 0
         sections = _Sections(self.plain, self.whole() if ranges is None else ranges, self._start, numbered=numbered)
         try:
-            for lines, pieces in sections.groups(self.encoding, self.csv_format.errors):
-                reader = self._reader(lines)
+            for group, pieces in sections.groups():
+                reader = self._reader(self._text(group))
                 previous = until = before = window = 0
                 following = iter(pieces)
                 for cells in reader:
@@ -127,21 +134,25 @@ class Table:
         if ranges is None:
             self._count = count
 
-    def cells(self) -> Iterator[list[str]]:
-        """The cells of every data row, as `rows` has them, and quicker."""
-        text = io.TextIOWrapper(
-            stream(self.plain, self.start, self.plain.size), self.encoding, self.csv_format.errors, newline=""
-        )
+    def chunks(self, ranges: Ranges | None = None) -> Iterator[list[list[str]]]:
+        """The cells of every data row, or of those in some ranges, some hundred rows at a time: quicker than `rows`."""
+        count = 0
         try:
-            yield from filter(None, self._reader(text))
+            for group in grouped(self.plain, self.whole() if ranges is None else ranges):
+                rows = filter(None, self._reader(self._text(group)))
+                while chunk := list(itertools.islice(rows, _CHUNK)):
+                    count += len(chunk)
+                    yield chunk
         except UnicodeError as error:
             raise self._undecodable() from error
         self.plain.check()
+        if ranges is None:
+            self._count = count
 
     def count(self) -> int:
         """The number of data rows; counted by the first pass to the end, whatever it was for."""
         while self._count is None:
-            for _ in self.rows(numbered=False):
+            for _ in self.chunks():
                 continue
         return self._count
 
@@ -185,6 +196,14 @@ class Table:
         """Whether the content begins with a byte order mark that is none of its text."""
         marked = codecs.lookup(self.csv_format.encoding).name == "utf-8-sig"
         return marked and self.plain.read(0, 3) == codecs.BOM_UTF8
+
+    def _text(self, group: Sequence[Part]) -> Iterable[str]:
+        """The lines of parts that are decoded together."""
+        encoding, errors = self.encoding, self.csv_format.errors
+        low, high, _, data, _ = group[0]
+        if data is None:
+            return io.TextIOWrapper(stream(self.plain, low, high), encoding, errors, newline="")
+        return io.StringIO(b"".join(part.data or b"" for part in group).decode(encoding, errors), newline="")
 
     def _reader(self, lines: Iterable[str]) -> Any:
         quotechar = self.csv_format.quotechar
@@ -252,31 +271,22 @@ class _Sections:
         self._plain, self._ranges, self._start, self._numbered = plain, ranges, start, numbered
         self.held = 0
 
-    def groups(self, encoding: str, errors: str) -> Iterator[tuple[Iterable[str], list[_Piece]]]:
-        """The lines of a large range, or of many small ones that are decoded together, and what ranges they are."""
-        view, place, skipped = View(self._plain), self._start.place, self._start.lines
-        group: list[bytes] = []
-        pieces: list[_Piece] = []
-        size = lines = 0
-        for low, high, window, piece, between in self._ranges.pieces():
-            if self._numbered:
-                skipped += view.count_lines(place, low) if between is None else between
-            place, is_large = high, high - low > _SMALL
-            # A line feed behind a carriage return would make one line end of two.
-            if group and (is_large or size > _BLOCK or group[-1].endswith(b"\r")):
-                yield io.StringIO(b"".join(group).decode(encoding, errors), newline=""), pieces
-                group, pieces, size, lines = [], [], 0, 0
-            if is_large:
-                text = io.TextIOWrapper(stream(self._plain, low, high), encoding, errors, newline="")
-                yield text, [_Piece(sys.maxsize, skipped + self.held, window)]
-                continue
-            data = piece or view.read(low, high - low)
-            group.append(data)
-            size += high - low
-            lines += count_line_ends(data) + (not data.endswith((b"\n", b"\r")))
-            pieces.append(_Piece(lines, skipped + self.held, window))
-        if group:
-            yield io.StringIO(b"".join(group).decode(encoding, errors), newline=""), pieces
+    def groups(self) -> Iterator[tuple[list[Part], list[_Piece]]]:
+        """The parts that are decoded together, and which lines of theirs are whose."""
+        place, skipped = self._start.place, self._start.lines
+        for group in grouped(self._plain, self._ranges):
+            pieces: list[_Piece] = []
+            lines = 0
+            for low, high, window, data, between in group:
+                if self._numbered:
+                    skipped += self._plain.count_lines(place, low) if between is None else between
+                place = high
+                if data is None:
+                    lines = sys.maxsize
+                else:
+                    lines += count_line_ends(data) + (not data.endswith((b"\n", b"\r")))
+                pieces.append(_Piece(lines, skipped + self.held, window))
+            yield group, pieces
 
 
 def check_names(table: Table) -> None:

@@ -14,6 +14,8 @@ from csv_manager.core.plain import Plain
 _AHEAD = 1 << 18
 #: The same where the first records may be enough.
 _FEW = 1 << 12
+#: Records with quotes are matched one by one, unless of the first ones more than one in so many has some.
+_FEW_MATCHED, _RARE = 16, 4
 
 
 class Records:
@@ -27,12 +29,22 @@ class Records:
 
     def split(self, data: bytes) -> list[bytes]:
         """The records of bytes that begin with one, each with its line end; the last may go on behind the data."""
-        if not self._quote or self._quote not in data:
-            return data.splitlines(keepends=True)
-        records: list[bytes] = self._record.findall(data)
-        if not records[-1]:
-            records.pop()
-        return records
+        records: list[bytes] = []
+        place = matched = 0
+        quote = data.find(self._quote) if self._quote else -1
+        while quote >= 0:
+            begin = max(data.rfind(b"\n", place, quote), data.rfind(b"\r", place, quote), place - 1) + 1
+            records += data[place:begin].splitlines(keepends=True)
+            if matched >= _FEW_MATCHED and matched * _RARE > len(records):
+                records += self._record.findall(data, begin)
+                if not records[-1]:
+                    records.pop()
+                return records
+            place = self._record.match(data, begin).end()  # type: ignore[union-attr]
+            records.append(data[begin:place])
+            matched += 1
+            quote = data.find(self._quote, place)
+        return records + data[place:].splitlines(keepends=True)
 
     def batches(self, plain: Plain, low: int, high: int, *, few: bool = False) -> Iterator[list[bytes]]:
         """The records from `low` to `high`, both ends of records, a few thousand at a time; the first are a `few`."""

@@ -12,6 +12,7 @@ from csv_manager.framework.databases import Databases
 from csv_manager.framework.plugin_migrations import check_line, telling
 
 if TYPE_CHECKING:
+    from csv_manager.pipeline.database import Database
     from csv_manager.store.copying import Progress
     from csv_manager.store.urls import Role
     from csv_manager.sync import Table
@@ -162,8 +163,18 @@ class Upkeep:
         from csv_manager.store.engine import reading
         from csv_manager.sync import discover
 
-        with self._engine(self._databases.known(name)) as engine, reading(engine) as connection:
+        with self._engine(self._databases.known_or_at(name)) as engine, reading(engine) as connection:
             return discover(connection, schema)
+
+    def open(self, name: str, *, make: bool = False) -> "Database":
+        """A database with its tables, for who changes them; a file that is not there is made only with `make`."""
+        from csv_manager.pipeline.database import Database
+        from csv_manager.store.urls import url_of
+
+        bind = self._databases.known_or_at(name)
+        if _is_missing(bind) and not make:
+            return Database("sqlite://")
+        return Database(url_of(bind), url_of(bind, "admin"))
 
     def copy(self, name: str, progress: "Progress") -> dict[str, int]:
         """Copy the store that is in a database into the store, which has to be empty; the rows of each table.
@@ -204,7 +215,7 @@ class Upkeep:
         """Whether a database can be reached, by whom, with what rights, and has the tables that are known here."""
         bind = self._databases.known(name)
         told = self.state(name)
-        logins: tuple[Role, ...] = ("user", "admin") if _has_admin(bind) else ("user",)
+        logins: tuple[Role, ...] = ("user", "admin") if bind.has_admin else ("user",)
         for role in () if _is_missing(bind) else logins:
             unreachable, missing, more = self._refusals(bind, role, told)
             yield Check(name=name, role=role, check="reachable", reason=unreachable)
@@ -224,8 +235,8 @@ class Upkeep:
                     return unreachable, None, None
                 if told.state == "broken":  # the migrations do not tell which tables there are
                     return None, None, None
-                makes = role == "admin" or (not _has_admin(bind) and told.state in _UNMADE)
-                needs_less = _has_admin(bind) and role == "user"
+                makes = role == "admin" or (not bind.has_admin and told.state in _UNMADE)
+                needs_less = bind.has_admin and role == "user"
                 more = roles.excess(engine, self._tables(bind.name, engine).all) if needs_less else None
                 return None, self._lacking(bind, engine, makes=makes), more
         except ConfigurationError as error:
@@ -327,11 +338,6 @@ def _wrong(told: BindState) -> str | None:
             return f"{told.reason}; csv_manager database_upgrade {told.name} mends it."
 
 
-def _has_admin(bind: Bind) -> bool:
-    """Whether tables are made by another user than who reads and writes their rows."""
-    return bind.admin not in (None, bind.user)
-
-
 def _is_missing(bind: Bind) -> bool:
     """Whether a database is an SQLite file that is not there; whoever looks into it would make it."""
     from csv_manager.store.urls import url_of
@@ -352,5 +358,5 @@ def _place(bind: Bind) -> dict[str, Any]:
         "address": f"{host}:{url.port}" if url.port else host,
         "database": url.database,
         "user": url.username,
-        "admin": url_of(bind, "admin").username if _has_admin(bind) else None,
+        "admin": url_of(bind, "admin").username if bind.has_admin else None,
     }

@@ -5,7 +5,6 @@ comes back as itself; sessions flush by themselves; SQLite has foreign keys and 
 password is in any attribute that a command might print. SQLAlchemy is imported at the first registration.
 """
 
-import difflib
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from groundwork.util import gw_get
 
 from csv_manager.core.binds import DEFAULT, Bind
 from csv_manager.core.errors import ConfigurationError, PluginError
-from csv_manager.framework.bind_settings import binds_of
+from csv_manager.framework.bind_settings import binds_of, named, named_or_at
 
 Mapped = TypeVar("Mapped", bound=type)
 #: What the tables begin with that plugins' lines of migrations have for their revisions.
@@ -93,12 +92,11 @@ class Databases:
 
     def known(self, name: str) -> Bind:
         """What the settings tell of a bind. Raises `ConfigurationError`."""
-        binds = self.binds
-        if name not in binds:
-            close = difflib.get_close_matches(name, binds, 1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(binds)}."
-            raise ConfigurationError(f"There is no database {name!r} in the settings; {hint}")
-        return binds[name]
+        return named(self.binds, name)
+
+    def known_or_at(self, told: str) -> Bind:
+        """What the settings tell of a bind, or what a URL tells. Raises `ConfigurationError`."""
+        return named_or_at(self.binds, told)
 
     def unregister(self, database: str) -> None:
         """Forget a database and close its connections."""

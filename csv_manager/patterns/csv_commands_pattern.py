@@ -56,15 +56,16 @@ class CsvCommandsPattern(GwCommandsPattern):
         output.emit_one(row)
 
     def progress(
-        self, label: str, length: int | None = None
+        self, label: str, length: int | None = None, rows: int | None = None
     ) -> contextlib.AbstractContextManager[Callable[[int], None]]:
         """Around long work: a function to call with how much more is done of `length`; None if that cannot be known.
 
         After a second a bar is shown, or without a length that the work goes on: on stderr, if that is a terminal and
-        the setting PROGRESS is on. What is written meanwhile stands above it.
+        the setting PROGRESS is on. What is written meanwhile stands above it. Of `rows`, which are the length, it
+        tells how many are done in a second.
         """
         if settings_of(self.app)["PROGRESS"]:
-            return progress.showing(output.one_line(label), length)
+            return progress.showing(output.one_line(label), length, rows)
         return contextlib.nullcontext(lambda _: None)
 
     def agree(self, question: str, *, yes: bool) -> bool:

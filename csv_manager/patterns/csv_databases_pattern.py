@@ -89,6 +89,13 @@ class CsvDatabasesPlugin:
         found: tuple[Any, ...] = self._upkeep().tables(name, schema)
         return found
 
+    def open(self, name: str, *, make: bool = False) -> Any:
+        """A database with its tables, as `csv_manager.open_database` gives it, to be used in a with statement.
+
+        An SQLite file that is not there is made only with `make`; without, it has no tables.
+        """
+        return self._upkeep().open(name, make=make)
+
     def copy(self, name: str, progress: Any) -> dict[str, int]:
         """Copy the store in a database into the store, which has to be empty; the rows of each table.
 

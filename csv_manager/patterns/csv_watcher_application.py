@@ -16,6 +16,7 @@ from csv_manager.framework import signals
 from csv_manager.framework.app import settings_of
 from csv_manager.framework.bind_settings import binds_of
 from csv_manager.framework.errors import translating
+from csv_manager.framework.target_databases import TargetDatabases
 from csv_manager.patterns.known_paths import KnownPaths
 
 _TORN_READS = 5
@@ -23,7 +24,7 @@ _SIGNALS = {
     "csv_watcher_change": "A version was recorded: csv_file, new_rows, missing_rows, change_set, version.",
     "csv_version_held": "A version was held: csv_file, version, reason.",
     "csv_watcher_state": "A file's state changed: csv_file, state, reason.",
-    "csv_target_synced": "A target moved to a version: csv_file, version, target.",
+    "csv_target_synced": "A target was brought to a version: csv_file, version, target, counts.",
 }
 
 
@@ -117,6 +118,7 @@ class CsvWatcherApplication:
 
     def __init__(self, app: Any) -> None:
         from csv_manager.pipeline.runtime import Runtime
+        from csv_manager.pipeline.syncing import Syncing
         from csv_manager.pipeline.watched import Defaults
 
         self._app = app
@@ -127,9 +129,11 @@ class CsvWatcherApplication:
         self._store: Any = None
         self._opening = threading.Lock()
         settings = settings_of(app)
+        self.target_databases = TargetDatabases(lambda: settings_of(app))
         self.runtime = Runtime(
             lambda: self.store,
             Defaults(settle=settings["CSV_SETTLE"], max_wait=settings["CSV_MAX_WAIT"]),
+            Syncing(lambda: self.store, self.target_databases, self._tell_synced),
             on_version=self._tell_version,
             on_state=self._tell_state,
         )
@@ -179,6 +183,7 @@ class CsvWatcherApplication:
             if self._store is not None:
                 self._store.close()
                 self._store = None
+        self.target_databases.close()
 
     def register(
         self,
@@ -290,6 +295,7 @@ class CsvWatcherApplication:
                 if attempt == _TORN_READS - 1:
                     raise
         self.runtime.deliver()
+        self.runtime.syncing.sync([path])
 
     def verify(self, paths: Sequence[str]) -> Iterator[Any]:
         """See `CsvWatcherPlugin.verify`."""
@@ -378,3 +384,13 @@ class CsvWatcherApplication:
             version = file.record.latest if file else None
             signals.send(self._app, "csv_version_held", csv_file=path, version=version, reason=reason)
         signals.send(self._app, "csv_watcher_state", csv_file=path, state=state, reason=reason)
+
+    def _tell_synced(self, synced: Any) -> None:
+        signals.send(
+            self._app,
+            "csv_target_synced",
+            csv_file=synced.csv_file,
+            version=synced.version,
+            target=synced.target.name,
+            counts=synced.counts,
+        )

@@ -154,6 +154,21 @@ class CsvWatcherPlugin:
         """Tell receivers what they were not told yet; False if one failed, not if another process is telling it."""
         return self._app.runtime.deliver()
 
+    def sync(self, paths: Sequence[str] = ()) -> list[Any]:
+        """Bring the targets of these files, or of all, to their heads; those that failed, as warnings tell."""
+        return self._app.runtime.syncing.sync(paths)
+
+    @property
+    def syncing(self) -> Any:
+        """What brings targets to versions of their files."""
+        return self._app.runtime.syncing
+
+    def load_once(self, content: Any, target: Any, **how: Any) -> Any:
+        """Load a content into a table once, as `csv_manager.pipeline.loading.load` does."""
+        from csv_manager.pipeline.loading import load
+
+        return load(self._app.target_databases, content, target, **how)
+
     def told_elsewhere(self) -> dict[str, str]:
         """The receivers that `deliver` left to another process, which was telling them; and which process."""
         return self._app.runtime.delivery.told_elsewhere()
@@ -219,9 +234,11 @@ class CsvWatcherPlugin:
         """
         place = member or csv_file
         settled = self._app.runtime.wait_settled(place, self.options_of(csv_file))
-        return self._app.runtime.record(
+        outcome = self._app.runtime.record(
             csv_file, self.options_of(csv_file), cause=cause, member=member, settled=settled
         )
+        self.sync([csv_file])
+        return outcome
 
     def processed(self, sha256: str, configuration: str) -> Any:
         """The newest run that succeeded on a content with a configuration, both by their hashes; None without one."""
@@ -245,7 +262,9 @@ class CsvWatcherPlugin:
         leads to another file by now, that one is replaced only `through_link`.
         """
         options = self.options_of(csv_file)
-        return self._app.runtime.restore(csv_file, options, version, done=done, through_link=through_link)
+        outcome = self._app.runtime.restore(csv_file, options, version, done=done, through_link=through_link)
+        self.sync([csv_file])
+        return outcome
 
     def each_tick(self, function: Callable[[], object]) -> None:
         """Call `function()` about twice a second while files are watched; it is to return soon."""

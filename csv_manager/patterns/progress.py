@@ -21,16 +21,16 @@ _BACK, _ERASE = "\r", "\x1b[K"
 
 
 @contextlib.contextmanager
-def showing(label: str, length: int | None = None) -> Iterator[Callable[[int], None]]:
+def showing(label: str, length: int | None = None, rows: int | None = None) -> Iterator[Callable[[int], None]]:
     """Around long work: a function to call with how much more is done of `length`, None if that cannot be known.
 
     Shown is a bar while some of the length is done, else that the work goes on and since when: on stderr, if that is a
-    terminal, and from `DELAY` seconds on.
+    terminal, and from `DELAY` seconds on. Of `rows`, which are the length, it tells how many are done in a second.
     """
     if not _is_possible():
         yield lambda _: None
         return
-    line = _Line(label, length if length is None or length > 1 else None)
+    line = _Line(label, length if length is None or length > 1 else None, rows)
     with _written_above(line):
         try:
             line.start()
@@ -47,9 +47,9 @@ def _is_possible() -> bool:
 class _Line(threading.Thread):
     """The line, and the thread that draws it."""
 
-    def __init__(self, label: str, length: int | None) -> None:
+    def __init__(self, label: str, length: int | None, rows: int | None) -> None:
         super().__init__(name="csv_manager-progress", daemon=True)
-        self._label, self._length = label, length
+        self._label, self._length, self._rows = label, length, rows
         self._terminal, self._encoding = sys.stderr.fileno(), sys.stderr.encoding
         self._begun, self._done = time.monotonic(), 0
         self._lock = threading.RLock()
@@ -71,7 +71,7 @@ class _Line(threading.Thread):
         """Draw, again and again, once the work took a while."""
         if self._ended.wait(DELAY):
             return
-        picture = _picture(self._label, self._length, self._begun)
+        picture = picture_of(self._label, self._length, self._begun, self._rows)
         while not self._ended.is_set():
             with self._lock:
                 if self._is_at_begin and not self._ended.is_set():
@@ -150,7 +150,7 @@ def _is_in_front(terminal: int) -> bool:
         return True
 
 
-def _picture(label: str, length: int | None, begun: float) -> Callable[[int], str]:
+def picture_of(label: str, length: int | None, begun: float, rows: int | None = None) -> Callable[[int], str]:
     """A function from what is done to the line as the terminal takes it.
 
     A bar stands in it while some is done and some is left: work has a begin and an end that are not counted.
@@ -171,14 +171,17 @@ def _picture(label: str, length: int | None, begun: float) -> Callable[[int], st
     told = Text(label)
     told.truncate(console.width // 2, overflow="ellipsis")
     what = SpinnerColumn(), TextColumn("{task.description}", markup=False)
-    bar = Progress(*what, BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=console)
+    speed = (TextColumn("{task.fields[speed]}"),) if rows and length else ()
+    bar = Progress(*what, BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), *speed, console=console)
     spinner = Progress(*what, TimeElapsedColumn(), console=console)
     for progress, total in ((bar, length), (spinner, None)):
-        progress.add_task(told.plain, total=total)
+        progress.add_task(told.plain, total=total, speed="")
         progress.tasks[0].start_time = begun
 
     def line(done: int) -> str:
-        bar.update(bar.task_ids[0], completed=done)
+        seconds = max(time.monotonic() - begun, _REFRESH)
+        speed = f"{done * (rows or 0) / (length or 1) / seconds:,.0f} rows/s"
+        bar.update(bar.task_ids[0], completed=done, speed=speed)
         progress = bar if length and 0 < done < length else spinner
         with console.capture() as captured:
             # A line that fills the terminal would lose its last character to what erases the rest.

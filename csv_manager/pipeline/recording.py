@@ -34,7 +34,7 @@ from csv_manager.pipeline.new_versions import UNREADABLE, check_header, check_ig
 from csv_manager.pipeline.pinning import pinned_format, with_delimiter
 from csv_manager.pipeline.runs import Runs
 from csv_manager.pipeline.series import check_order, find_late, name_of
-from csv_manager.pipeline.stopping import Stoppable
+from csv_manager.pipeline.stopping import stoppable
 from csv_manager.store.catalog import Catalog
 from csv_manager.store.records import FileRecord, NewVersion, Reread
 
@@ -102,7 +102,7 @@ class Recorder:
             snapshot = arrival.snapshot
             if settled not in (None, snapshot.signature):
                 raise TornReadError(f"{source} changed since it rested; it is read once it rests again.")
-            snapshot.plain = Stoppable(snapshot.plain, path, stopping)
+            snapshot.plain = stoppable(snapshot.plain, path, stopping)
             return replace(self._record_settled(arrival), is_open=snapshot.is_open)
 
     def restore(

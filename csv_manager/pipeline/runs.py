@@ -149,6 +149,16 @@ class Runs:
         if run.note.id is None:
             self._flush([run.note])
 
+    def is_active(self, run_id: int) -> bool:
+        """Whether a run of this process goes on."""
+        with self._lock:
+            return any(run.id == run_id for run in self._active)
+
+    def note_target(self, run_id: int, task: TaskRecord) -> None:
+        """Note what became of a target of a run that has ended. Raises `StoreError`."""
+        self.flush()
+        self.ledger.note_target(run_id, task)
+
     def flush(self) -> None:
         """Note what is to be noted yet. Raises `StoreError`."""
         self._flush([])

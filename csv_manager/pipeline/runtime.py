@@ -25,6 +25,7 @@ from csv_manager.pipeline.ending import end_watching
 from csv_manager.pipeline.finishing import PATIENCE_SECONDS, Finisher
 from csv_manager.pipeline.repeating import Repeating
 from csv_manager.pipeline.states import States
+from csv_manager.pipeline.syncing import Syncing
 from csv_manager.pipeline.watched import Defaults, Records, Settled, Watched
 from csv_manager.watch import Processed, WatchService, wait_settled
 
@@ -60,6 +61,7 @@ class Runtime:
         self,
         opened: "Callable[[], Store]",
         defaults: Defaults,
+        syncing: Syncing,
         *,
         on_version: "Callable[[VersionChange], None]",
         on_state: Callable[[str, str, str | None], None],
@@ -67,6 +69,7 @@ class Runtime:
         self._opened = opened
         self._on_version = on_version
         self._on_state = on_state
+        self.syncing = syncing
         self._watched = Watched(opened, defaults)
         self._last_beat = clock.now()
         self._checks: dict[str, FolderCheck] = {}
@@ -82,6 +85,7 @@ class Runtime:
         self._teller = Repeating(
             "csv_manager-teller", lambda: (self._states.tell, *self.tellings, self.deliver, self.consume, self._prune)
         )
+        self._syncer = Repeating("csv_manager-syncer", lambda: (self.syncing.sync_due,))
         self._states = States(opened, self._watched, self._keeper.ring, on_state)
         self.delivery = Delivery()
         self.ticks: list[Callable[[], object]] = []
@@ -146,8 +150,11 @@ class Runtime:
         self._stopping, self._has_news = False, True  # what was noted of folders may not hold any more
         self._next_news = time.monotonic() + _NEWS_SECONDS
         self.service.start(once=once)
+        self.syncing.stopping = lambda: self._stopping
         self._keeper.start()
         self._teller.start()
+        if not once:  # else who asked brings targets to their heads at the end
+            self._syncer.start()
 
     def stop(self) -> None:
         """Stop watching, within a few seconds at most; what was not finished is done at the next start."""
@@ -157,6 +164,8 @@ class Runtime:
         self.service.stop()
         self._keeper.stop()
         self._teller.stop()
+        self._syncer.stop()
+        self.syncing.stopping = lambda: False
         end_watching(
             lambda: self._opened().catalog.services.end(self._id),
             self._states.store,
@@ -296,6 +305,8 @@ class Runtime:
             self._states.recorded(place, watch_id)
             self._finisher.add(watch_id, place, outcome.signature)
         self._teller.ring()
+        self.syncing.ring()
+        self._syncer.ring()
         return Processed(signature=outcome.signature, is_open=outcome.is_open)
 
     def consume(self) -> None:

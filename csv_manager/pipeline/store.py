@@ -168,14 +168,18 @@ class Store:
     def doomed(self, file: "File", retention: Retention, receivers: Collection[str] = ()) -> list[int]:
         """The numbers of the versions of a file that a retention does not keep now.
 
-        Those that one of the `receivers` was not told yet are kept, and those without which they could not be told.
+        Those that one of the `receivers`, or a target, was not told yet are kept, and those without which they could
+        not be told.
         """
         now, record, versions = clock.now(), file.record, file.versions()
         doomed = retention.doomed(versions, now, head=record.head, latest=record.latest)
         told = self.catalog.outbox.lowest(receivers)
         untold = [version for version in versions if told is not None and version.position > told]
+        stands = self.catalog.targets.needed(file.path)
+        if stands is not None:
+            untold += [version for version in versions if version.number > stands]
         needed = {version.number for version in untold} | {found.base for found in untold if not found.stored}
-        return [number for number in doomed if number not in needed]
+        return [number for number in doomed if number not in needed and number != stands]
 
     def prune(self, doomed: Iterable[tuple["File", Collection[int]]]) -> None:
         """Forget some versions of files, and the contents that no other version has."""

@@ -9,12 +9,13 @@ from csv_manager.store.ledger import Ledger
 from csv_manager.store.outbox import Outbox
 from csv_manager.store.series import Series
 from csv_manager.store.services import Services
+from csv_manager.store.targets import Targets
 from csv_manager.store.upgrade import open_schema
 from csv_manager.store.watchers import Watchers
 
 
 class Catalog:
-    """What the store knows: `watchers`, `history` of files, `outbox`, `folders`, `series`, `services`, a `ledger`.
+    """What the store knows: `watchers`, `targets`, `history`, `outbox`, `folders`, `series`, `services`, the `ledger`.
 
     Opening makes the tables of a new store, as the user `admin` if that is another one; of an older store, it upgrades
     those in an SQLite file. Raises `StoreError` if the database cannot be used.
@@ -35,6 +36,7 @@ class Catalog:
         self.folders = Folders(self.engine)
         self.series = Series(self.engine)
         self.services = Services(self.engine)
+        self.targets = Targets(self.engine)
 
     @property
     def name(self) -> str:

@@ -7,9 +7,11 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from csv_manager.core.errors import ConfigurationError, StoreBusyError, StoreError
+from csv_manager.core.errors import ConfigurationError, StoreBusyError, StoreError, go_on_stopping
 from csv_manager.store.driver_options import UNUSABLE, check_options, tell_unusable, unusable
 from csv_manager.store.sql_dialects import BUSY, sql_dialect_of
+
+_STORE = "The store"
 
 
 def make_engine(url: str | URL, *, snapshots: bool = True) -> Engine:
@@ -68,6 +70,13 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextlib.contextmanager
+def looking(engine: Engine) -> Iterator[Connection]:
+    """As `reading`, of a target's database."""
+    with telling(engine, "The database"), sql_dialect_of(engine).reading(engine) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A connection in one write transaction, committed at the end; errors are told as `StoreError`."""
     with telling(engine), sql_dialect_of(engine).writing(engine) as connection:
@@ -82,7 +91,14 @@ def noting(engine: Engine) -> Iterator[Connection]:
 
 
 @contextlib.contextmanager
-def telling(engine: Engine) -> Iterator[None]:
+def loading(engine: Engine) -> Iterator[Connection]:
+    """A connection to a target in one transaction, committed at the end; errors are told as `StoreError`."""
+    with telling(engine, "The database"), sql_dialect_of(engine).loading(engine) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def telling(engine: Engine, what: str = _STORE) -> Iterator[None]:
     """Turn errors of the database into one line that names it, without its password.
 
     Raises `StoreBusyError` where another process is writing, and `StoreError` for anything else.
@@ -90,11 +106,15 @@ def telling(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
+        go_on_stopping(error)
         reason = sql_dialect_of(engine).reason(engine.url, error)
+        if what != _STORE:  # what is told of the store's settings is none of another database
+            reason = reason.partition("; set WATCHER_DATABASE_LOCATION")[0]
         failure = StoreBusyError if reason == BUSY else StoreError
-        raise failure(f"The store {name_of(engine.url)}: {reason}.") from error
+        raise failure(f"{what} {name_of(engine.url)}: {reason}.") from error
     except SQLAlchemyError as error:
-        raise StoreError(f"The store {name_of(engine.url)} failed: {error}") from error
+        go_on_stopping(error)
+        raise StoreError(f"{what} {name_of(engine.url)} failed: {error}") from error
 
 
 def name_of(url: URL) -> str:

@@ -20,7 +20,7 @@ from csv_manager.store.records import (
     to_version,
     version_values,
 )
-from csv_manager.store.schema import changes, files, outbox, path_sha, series, versions, watchers
+from csv_manager.store.schema import changes, files, outbox, path_sha, series, target_files, versions, watchers
 from csv_manager.store.series import reread_held, take
 from csv_manager.store.sql_dialects import sql_dialect_of
 from csv_manager.store.watchers import (
@@ -292,7 +292,7 @@ class History:
         """Forget a file and its versions."""
         with writing(self._engine) as connection:
             connection.execute(update(watchers).where(watchers.c.file_id == file.id).values(file_id=None))
-            for table in (changes, outbox, versions, series):
+            for table in (changes, outbox, versions, series, target_files):
                 connection.execute(delete(table).where(table.c.file_id == file.id))
             forget_runs(connection, file.path)
             connection.execute(delete(files).where(files.c.id == file.id))

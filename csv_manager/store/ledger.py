@@ -14,7 +14,7 @@ from csv_manager.core import clock
 from csv_manager.core.configurations import Configuration
 from csv_manager.core.errors import StoreError
 from csv_manager.core.hosts import host, is_process_gone, process_age, user
-from csv_manager.core.runs import RunRecord, TaskRecord
+from csv_manager.core.runs import STAGES, RunRecord, TaskRecord
 from csv_manager.store.engine import noting, reading
 from csv_manager.store.schema import configurations, files, path_sha, prose, runs, tasks, versions
 
@@ -109,6 +109,23 @@ class Ledger:
                 for row in dead:
                     _finish(connection, row)
         return [row.id for row in dead]
+
+    def note_target(self, run_id: int, task: TaskRecord) -> None:
+        """Note what became of a target of a run, behind its stages; a run fails with a target."""
+        mine = tasks.c.run_id == run_id, tasks.c.number > len(STAGES)
+        with noting(self._engine) as connection:
+            run = connection.execute(select(runs).where(_BY_ID), {"the_id": run_id}).first()
+            if run is None:
+                return
+            connection.execute(delete(tasks).where(*mine, tasks.c.name == task.name))
+            last = connection.execute(select(func.max(tasks.c.number)).where(*mine)).scalar()
+            connection.execute(_TASKS, [{"run_id": run_id, "number": (last or len(STAGES)) + 1, **vars(task)}])
+            failures = select(tasks.c.exception).where(*mine, tasks.c.state == "failed").order_by(tasks.c.number)
+            failed = connection.execute(failures).first()
+            if failed is not None and run.state in ("success", "failed"):
+                connection.execute(update(runs).where(runs.c.id == run_id).values(state="failed", error=failed[0]))
+            elif run.state == "failed" and run.version is not None:
+                connection.execute(update(runs).where(runs.c.id == run_id).values(state="success", error=None))
 
     def prune(self, before: dt.datetime) -> int:
         """Forget the runs that ended and began before a time, but for the newest of each file; how many."""
@@ -229,7 +246,7 @@ def _note(connection: Connection, note: RunNote) -> int | None:
 def _note_tasks(connection: Connection, noted: Collection[tuple[int, RunNote]]) -> None:
     """Note how the tasks of runs stand, all at once: a server is far away."""
     for page in _pages(note.id for _, note in noted if note.id is not None):
-        connection.execute(delete(tasks).where(tasks.c.run_id.in_(page)))
+        connection.execute(delete(tasks).where(tasks.c.run_id.in_(page), tasks.c.number <= len(STAGES)))
     rows = [
         {"run_id": run_id, "number": number, **vars(task)}
         for run_id, note in noted

@@ -144,4 +144,5 @@ def to_version(row: Row[Any]) -> Version:
         findings=tuple(Finding(**finding) for finding in row.findings or ()),
         position=row.position,
         stored=row.stored,
+        run_id=row.run_id,
     )

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 #: The newest migration; a store at another one is upgraded, or refused if this csv_manager does not know it.
-REVISION = "0004"
+REVISION = "0005"
 VERSION_TABLE = "csv_manager_schema"
 #: The most characters of `Prose`; MySQL's TEXT has 65,535 bytes.
 _MOST_WORDS = 10_000
@@ -279,4 +279,36 @@ tasks = Table(
     Column("exception_type", String(255)),
     Column("exception", Prose),
     Column("traceback", Prose),
+)
+
+#: The tables of databases that follow files: `watcher_path` says which watcher of that number is meant.
+targets = Table(
+    "csv_targets",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("watcher_id", Integer, nullable=False, index=True),
+    Column("watcher_path", Text, nullable=False),
+    Column("database", Text, nullable=False),
+    Column("schema_name", String(255)),
+    Column("table_name", String(255), nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("options", Json, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+)
+
+#: How far a target is with each of its files, as far as is known here: its own database has the watermark. `pinned` is
+#: the version that it was rolled back to, `failed` when it last failed; null once it did not.
+target_files = Table(
+    "csv_target_files",
+    metadata,
+    Column("target_id", String(32), ForeignKey("csv_targets.id"), primary_key=True),
+    Column("file_id", Integer, ForeignKey("csv_files.id"), primary_key=True),
+    Column("version", Integer),
+    Column("pinned", Integer),
+    Column("rows", BigInteger),
+    Column("synced", UtcDateTime),
+    Column("error", Prose),
+    Column("failed", UtcDateTime),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("left_out", Prose),
 )

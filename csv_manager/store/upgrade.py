@@ -85,6 +85,10 @@ def open_schema(engine: Engine, admin: URL | None = None) -> None:
     elif found is None:
         upgrade_as(engine, admin, CORE)
     else:
+        with writing(engine) as connection:  # where DDL commits by itself, somebody may be about to make it
+            found = _revision(connection, CORE)
+        if found == REVISION:
+            return
         _refuse_newer(engine, CORE, found)
         raise StoreError(
             f"The store {name_of(engine.url)} has schema {found}, and this csv_manager needs {REVISION}; csv_manager "

@@ -12,7 +12,8 @@ from csv_manager.core.paths import identity
 from csv_manager.core.retention import Retention
 from csv_manager.store import counters
 from csv_manager.store.engine import reading, writing
-from csv_manager.store.schema import files, path_sha, watchers
+from csv_manager.store.schema import files, path_sha, targets, watchers
+from csv_manager.store.targets import forget_targets
 
 _STATE = select(
     func.count(), func.coalesce(func.max(watchers.c.id), 0), func.coalesce(func.max(watchers.c.revision), 0)
@@ -83,9 +84,10 @@ class Watchers:
         return _stored(found)
 
     def delete(self, watcher: StoredWatcher) -> None:
-        """Forget a watcher; its files' history stays."""
+        """Forget a watcher and its targets; its files' history stays, and so do their tables."""
         with writing(self._engine) as connection:
             connection.execute(update(files).where(files.c.feed_id == watcher.id).values(feed_id=None))
+            forget_targets(connection, targets.c.watcher_id == watcher.id)
             connection.execute(delete(watchers).where(watchers.c.id == watcher.id))
 
 

@@ -130,15 +130,26 @@ class Fit:
         is_time = kinds <= {"date", "timestamp"} and not (self.timezone or other.timezone)
         return _TIMESTAMP if is_time else TEXT
 
+    def covers(self, other: "Fit") -> bool:
+        """Whether what fits another one fits this, too."""
+        if self.kind == "text" or self == other:
+            return True
+        if {self.kind, other.kind} <= {"bigint", "decimal"}:
+            is_wider = self.kind == "decimal" or other.kind == "bigint"
+            return is_wider and self.whole >= other.whole and self.scale >= other.scale
+        return self.join(other).kind == self.kind and self.timezone == other.timezone
+
     @classmethod
     def of(cls, told: SqlType) -> "Fit":
-        """What fits a column of a type, as far as that can be told without its database."""
+        """What fits a column of a type, as far as that can be told without its database; text for what cannot."""
         if told.kind == "bigint":
-            return _BIGINT
+            return replace(_BIGINT, is_short=False)
         if told.kind == "decimal":
             if told.precision is None:
-                return _DECIMAL
-            return cls(kind="decimal", whole=told.precision - (told.scale or 0), scale=told.scale or 0)
+                return replace(_DECIMAL, is_short=False)
+            is_short = told.precision <= DOUBLE_DIGITS
+            scale = told.scale or 0
+            return cls(kind="decimal", whole=told.precision - scale, scale=scale, is_short=is_short)
         if told.kind in _DIGITS:
             return cls(kind="bigint", whole=_DIGITS[told.kind])
         return cls(kind=told.kind, timezone=told.timezone) if told.kind in _KINDS else TEXT

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Collection, Sequence
 
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateTable, DDLElement, SetColumnComment, SetTableComment
 
 from csv_manager.core.errors import OptionError, UnknownColumnError
 from csv_manager.core.keys import check_columns
@@ -61,6 +61,16 @@ def form(
     formed = Table(name=name or name_of(table.csv_file), schema=schema, columns=columns, key=tuple(key))
     sql_dialect.check_names(formed)
     return formed
+
+
+def statements(table: Table, sql_dialect: SqlDialect) -> list[str]:
+    """The statements that make a table, and tell what it and its columns are, each without a semicolon."""
+    told, dialect = sql_dialect.to_sqlalchemy(table), sql_dialect.sqlalchemy
+    comments: list[DDLElement] = []
+    if dialect.supports_comments and not dialect.inline_comments:
+        comments += [SetTableComment(told)] if told.comment else []
+        comments += [SetColumnComment(column) for column in told.columns if column.comment]
+    return [ddl(table, sql_dialect), *(str(each.compile(dialect=dialect)) for each in comments)]
 
 
 def ddl(table: Table, sql_dialect: SqlDialect) -> str:

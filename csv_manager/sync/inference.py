@@ -10,11 +10,8 @@ from dataclasses import dataclass, replace
 
 from csv_manager.core.reading import Table
 from csv_manager.sync.fits import DOUBLE, TEXT, Fit, describe, fit_of, shown
-from csv_manager.sync.rows import batched, surplus
+from csv_manager.sync.rows import surplus
 from csv_manager.sync.types import SqlType
-
-#: Rows that are looked at together.
-_CHUNK = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +38,7 @@ def infer(table: Table) -> tuple[InferredColumn, ...]:
     columns = table.columns
     found = [_Column() for _ in columns]
     count = 0
-    for rows in batched(table.cells(), _CHUNK):
+    for rows in table.chunks():
         for column, cells in zip(found, _transposed(rows, len(columns)), strict=True):
             column.look(cells, count)
         count += len(rows)

@@ -47,6 +47,26 @@ def with_line_ends(blocks: Iterable[bytes], end: bytes) -> Iterator[bytes]:
         raise NotPlainError
 
 
+class Gaps:
+    """Blocks of which it is known behind the last one whether a field may be empty."""
+
+    def __init__(self, blocks: Iterable[bytes], table: Table) -> None:
+        form = table.csv_format
+        delimiter, quote = form.delimiter.encode(), form.quotechar.encode()
+        self._marks = (delimiter * 2, *(delimiter + end for end in (b"\n", b"\r")), b"\n" + delimiter, quote * 2)
+        self._blocks = blocks
+        self.found = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        last = b"\n"
+        for block in self._blocks:
+            if not self.found:
+                self.found = any(mark in block for mark in self._marks) or last + block[:1] in self._marks
+            last = block[-1:]
+            yield block
+        self.found = self.found or last == self._marks[0][:1]
+
+
 def plain_blocks(table: Table, *without: bytes, size: int = _BLOCK) -> Iterator[bytes]:
     """The bytes of the rows of a content that `is_plain`.
 

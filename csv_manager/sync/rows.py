@@ -39,6 +39,10 @@ class Rows(abc.ABC):
         """The content that these rows are all of, if its bytes may be read as they are."""
         return None
 
+    def beside(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """The bytes of the content that they are all of, with what is done while the database works on them."""
+        return iter(blocks)
+
     def place(self, number: int) -> str:
         """Where the row with a number is, counted from 0, for people."""
         return f"{self.name}: row {number + 1}"
@@ -67,7 +71,7 @@ class CsvRows(Rows):
     def chunks(self) -> Iterator[Sequence[Cells]]:
         """Those of the content. Raises `NotCsvError` for one of more fields than there are columns."""
         width, pick = len(self.table.columns), self._picker()
-        for chunk in batched(self.table.cells()):
+        for chunk in self.table.chunks():
             rows: Sequence[Cells] = chunk
             lengths = set(map(len, chunk))
             if max(lengths) > width:

@@ -14,11 +14,17 @@ class Column:
     name: str
     type: SqlType
     nullable: bool = True
-    #: The expression of its default, as the database writes it.
+    #: The expression of its default; of a text, as standard SQL has it.
     default: str | None = None
     #: Whether the database gives its value: it counts rows, or computes it.
     is_generated: bool = False
+    #: Whether it is computed, so that nobody may give it a value.
+    is_computed: bool = False
     comment: str | None = None
+    #: The only texts that it takes, of an enumeration.
+    values: tuple[str, ...] = ()
+    #: What it was called before, of a table that may have it under that name.
+    renamed_from: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -200,3 +200,16 @@ def test_a_key_that_is_there_twice_is_refused(target: tuple[str, Connection]) ->
     with pytest.raises(TargetError, match=r"data\.csv"), connection.begin():
         loader.merge(connection, table, twice, mirror=True)
     assert rows_of(connection, table) == []
+
+
+def test_what_is_rolled_back_was_never_there(target: tuple[str, Connection]) -> None:
+    """No statement between commits by itself, as some do on MariaDB."""
+    _, connection = target
+    table = made(target, "id,v\n1,a\n2,b\n", key=["id"])
+    loader = loader_of(connection)
+    loader.insert(connection, table, CsvRows(content("id,v\n1,a\n2,b\n")))
+    connection.commit()
+    loader.merge(connection, table, CsvRows(content("id,v\n1,x\n3,c\n")), mirror=True)
+    loader.delete(connection, table, ListedRows("", ("id",), [("1",)]))
+    connection.rollback()
+    assert rows_of(connection, table) == [(1, "a"), (2, "b")]

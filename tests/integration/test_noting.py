@@ -8,8 +8,10 @@ import pytest
 
 from csv_manager.core.errors import StoreError
 from csv_manager.core.model import FolderCheck, WatcherOptions
+from csv_manager.framework.target_databases import TargetDatabases
 from csv_manager.pipeline.runtime import Defaults, Runtime
 from csv_manager.pipeline.store import Store
+from csv_manager.pipeline.syncing import Syncing
 
 DEADLINE = 120
 
@@ -26,7 +28,11 @@ class Noting:
         self._checked = store.catalog.folders.checked
         monkeypatch.setattr(store.catalog.folders, "checked", self._note)
         self.runtime = Runtime(
-            lambda: store, Defaults(settle=0.01), on_version=lambda _: None, on_state=lambda *_: None
+            lambda: store,
+            Defaults(settle=0.01),
+            Syncing(lambda: store, TargetDatabases(dict), print),
+            on_version=lambda _: None,
+            on_state=lambda *_: None,
         )
         self.runtime.ticks.append(self._tick)
         self.runtime.watch(self._path, WatcherOptions(interval=0.05, feed="files"))

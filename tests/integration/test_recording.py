@@ -10,8 +10,10 @@ import pytest
 from csv_manager.core.errors import StaleWatcherError, TornReadError, VersionNotFoundError
 from csv_manager.core.model import FormatOptions, Signature, WatcherOptions
 from csv_manager.core.retention import Retention
+from csv_manager.framework.target_databases import TargetDatabases
 from csv_manager.pipeline.runtime import Defaults, Runtime
 from csv_manager.pipeline.store import File, Store
+from csv_manager.pipeline.syncing import Syncing
 
 KEYED = WatcherOptions(key=("id",))
 
@@ -162,6 +164,7 @@ def test_what_nobody_foresaw_is_a_failure_of_its_file(
     runtime = Runtime(
         lambda: store,
         Defaults(settle=0.01),
+        Syncing(lambda: store, TargetDatabases(dict), print),
         on_version=lambda _: None,
         on_state=lambda _, state, reason: states.append((state, reason)),
     )

@@ -1,15 +1,17 @@
 """Transactions on real servers, whatever isolation a role or a server has by default."""
 
 import concurrent.futures
+import threading
 from collections.abc import Iterator
 
 import pytest
 import servers
 from at_once import make_at_once
-from sqlalchemy import Column, MetaData, String, Table, text
+from sqlalchemy import Column, MetaData, String, Table, event, text
 from sqlalchemy.engine import URL
 
 from csv_manager.store.engine import make_engine, reading, using, writing
+from csv_manager.store.upgrade import open_schema
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])
@@ -68,6 +70,28 @@ print("made")
 
 def test_many_processes_may_make_the_tables_of_plugins_at_once(warehouse: str) -> None:
     make_at_once(_MAKING, warehouse, 4)
+
+
+def test_who_comes_while_the_store_is_made_waits_for_it() -> None:
+    with servers.database("mariadb") as url, using(url) as maker, using(url) as other:
+        seen = threading.Event()
+
+        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if "version_num" in statement:
+                seen.set()
+
+        event.listen(other, "after_cursor_execute", note)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            opened: list[concurrent.futures.Future[None]] = []
+
+            def come(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+                if "CREATE TABLE csv_targets" in statement:  # of the newest migration; those before are committed
+                    opened.append(pool.submit(open_schema, other))
+                    assert seen.wait(60)
+
+            event.listen(maker, "before_cursor_execute", come)
+            open_schema(maker)
+            assert [each.result() for each in opened] == [None]
 
 
 def test_tables_are_made_in_memory_while_a_session_has_its_only_connection() -> None:

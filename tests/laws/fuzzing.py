@@ -22,7 +22,7 @@ from unittest import mock
 
 from csv_manager.archive import cutting
 from csv_manager.core import diff as diffing
-from csv_manager.core import pairing, plain, reading, records, walking
+from csv_manager.core import pairing, plain, ranges, reading, records, walking
 from csv_manager.core.changes import ChangeSet
 from csv_manager.core.digests import DigestsBuilder
 from csv_manager.core.errors import DuplicateKeyError
@@ -191,13 +191,14 @@ def tiny(rng: random.Random) -> Iterator[None]:
             (cutting, "_BACK", rng.choice((2, 8, 1000))),
             (records, "_FEW", rng.choice((1, 3, 1 << 12))),
             (records, "_AHEAD", rng.choice((1, 3, 16, 100))),
+            (records, "_FEW_MATCHED", rng.choice((0, 2, 16))),
             (diffing, "_CANCELLED", rng.choice((0, 0, 5, 1000))),
             (diffing, "_WIDE", rng.choice((0, 0, 20, 1000))),
             (diffing, "_SAMPLE", rng.choice((0, 20, 1 << 16))),
             (pairing, "_FEW", rng.choice((0, 100, 1 << 21))),
-            (pairing, "_BATCH", rng.choice((1, 2, 1024))),
-            (reading, "_SMALL", rng.choice((0, 10, 1 << 14))),
-            (reading, "_BLOCK", rng.choice((1, 7, 1 << 16))),
+            (reading, "_CHUNK", rng.choice((1, 2, 512))),
+            (ranges, "_SMALL", rng.choice((0, 10, 1 << 14))),
+            (ranges, "_TOGETHER", rng.choice((1, 7, 1 << 16))),
             (plain, "_BLOCK", rng.choice((1, 7, 1 << 16))),
             (plain, "_BEHIND", rng.choice((0, 5))),
             (plain, "_IN_MEMORY", rng.choice((0, 1 << 20, 1 << 20, 1 << 20))),

@@ -11,6 +11,7 @@ from unittest import mock
 from hypothesis import given
 from hypothesis import strategies as st
 
+from csv_manager.core import reading
 from csv_manager.core.model import CsvFormat
 from csv_manager.core.reading import Table
 from csv_manager.sync import inference
@@ -52,7 +53,7 @@ def table(cells: list[str]) -> Table:
 
 @given(cells=COLUMNS, size=st.integers(1, 5))
 def test_a_column_is_what_its_cells_are(cells: list[str], size: int) -> None:
-    with mock.patch.object(inference, "_CHUNK", size):
+    with mock.patch.object(reading, "_CHUNK", size):
         column, _ = inference.infer(table(cells)) if cells else (None, None)
     if column is None:
         return

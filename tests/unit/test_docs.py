@@ -108,6 +108,13 @@ def test_every_column_of_the_store_is_documented() -> None:
         assert [column.name for column in table.columns if f"``{column.name}``" not in told[name]] == [], name
 
 
+def test_what_is_said_beside_other_tools_is_shown_by_tests() -> None:
+    named = set(re.findall(r"``(test_\w+)``", page("docs/sync.rst")))
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    assert len(named) > 15
+    assert sorted(name for name in named if f"\ndef {name}(" not in code) == []
+
+
 @pytest.mark.parametrize("noun", NOUNS)
 def test_the_glossary_has_every_noun(noun: str) -> None:
     assert f"\n    {noun}\n        " in page("docs/glossary.rst")

@@ -108,9 +108,11 @@ def test_a_table_is_named_after_the_file(path: str, name: str) -> None:
         ("mysql", "x" * 65, "has 65 characters, and mysql takes 64"),
         ("mariadb", "x" * 65, "has 65 characters, and mariadb takes 64"),
         ("sqlite", "x" * 1001, "has 1001 characters, and sqlite takes 1000"),
+        ("mariadb", "a\N{GRINNING FACE}", "has '\N{GRINNING FACE}', which mariadb does not take; give it another one"),
+        ("mysql", "price ", "has a space at its end, which mysql does not take"),
     ],
 )
-def test_a_name_that_is_too_long_is_refused(dialect: str, name: str, said: str) -> None:
+def test_a_name_that_no_database_takes_is_refused(dialect: str, name: str, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         formed(dialect, f"{name}\n1\n")
     with pytest.raises(ConfigurationError, match=said):

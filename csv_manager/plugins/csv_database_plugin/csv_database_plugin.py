@@ -1,7 +1,7 @@
 """The commands database_*: which databases there are, whether they work, and their tables."""
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -19,6 +19,7 @@ _TABLE_COLUMNS = ("table", "kind", "columns", "key", "comment")
 _COLUMN_COLUMNS = ("column", "type", "nullable", "key", "default", "references", "comment")
 _TYPE_COLUMNS = ("column", "type", "nullable", "line", "cell", "reason")
 _SQL_DIALECTS = ("sqlite", "postgresql", "mysql", "mariadb")
+_DIFFERENCE_COLUMNS = ("table", "state", "change", "drop")
 _CHECK_COLUMNS = ("name", "role", "check", "result", "reason")
 
 
@@ -67,26 +68,55 @@ class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern, CsvWatcherPatte
         self.commands.register(
             "database_tables",
             "List the tables and views of a database, or the columns of one of them.\n\nThey are those that its user "
-            "can see, whoever made them.\n\n\b\n"
-            "Examples:\n  csv_manager database_tables reports\n  csv_manager database_tables reports orders",
+            "can see, whoever made them. NAME is one of the settings, or a URL without a password.\n\n\b\n"
+            "Examples:\n  csv_manager database_tables reports\n  csv_manager database_tables reports orders\n"
+            "  csv_manager database_tables sqlite:///shop.db --code > tables.py",
             self.database_tables,
             params=[
                 click.Argument(["name"], metavar="NAME"),
                 click.Argument(["table"], required=False, metavar="[TABLE]"),
                 option("--schema", metavar="S", help="The schema to look into; the usual one by default."),
+                option("--code", is_flag=True, help="Print dataclasses that declare the tables, as Python code."),
+                format_option(),
+            ],
+        )
+        self.commands.register(
+            "database_diff",
+            "Show how the tables of the database NAME differ from those that MODULE declares.\n\nMODULE is a Python "
+            "file, or the dotted name of a module, whose dataclasses declare tables; its code is executed. No other "
+            "tables are looked at. With --apply, the tables are changed, in one transaction where the database undoes "
+            "such changes. What is there and not declared is kept, unless --drop names it. NAME is one of the "
+            "settings, or a URL without a password.\n\n\b\nExamples:\n"
+            "  csv_manager database_diff reports tables.py\n  csv_manager database_diff reports tables.py --sql\n"
+            "  csv_manager database_diff reports tables.py --apply --drop orders.remark",
+            self.database_diff,
+            params=[
+                click.Argument(["name"], metavar="NAME"),
+                click.Argument(["module"], metavar="MODULE"),
+                option("--apply", is_flag=True, help="Change the tables."),
+                option("--sql", is_flag=True, help="Print the statements; change nothing."),
+                option(
+                    "--drop",
+                    multiple=True,
+                    metavar="TABLE[.COLUMN]",
+                    help="What is to go: a table, or a column or constraint of one. May be repeated.",
+                ),
                 format_option(),
             ],
         )
         self.commands.register(
             "database_ddl",
-            "Print the statement that makes a table for a file.\n\nEach column has the narrowest type that every cell "
-            "fits without a loss: 007 is no number. --types tells the cell that decided instead. No store and no "
-            "database is needed, and nothing is executed.\n\n\b\nExamples:\n"
+            "Print the statements that make a table for a file, or the tables that a module declares.\n\nFor a file, "
+            "each column has the narrowest type that every cell fits without a loss: 007 is no number. --types tells "
+            "the cell that decided instead. A module is a Python file (.py), or the dotted name of one, whose "
+            "dataclasses declare tables; its code is executed. No store and no database is needed, and nothing is "
+            "executed there.\n\n\b\nExamples:\n"
             "  csv_manager database_ddl prices.csv --dialect postgresql --key id\n"
-            "  csv_manager database_ddl prices.csv --dialect sqlite --types",
+            "  csv_manager database_ddl prices.csv --dialect sqlite --types\n"
+            "  csv_manager database_ddl tables.py --dialect mariadb",
             self.database_ddl,
             params=[
-                one_path_argument("file", "FILE"),
+                one_path_argument("file", "FILE|MODULE"),
                 option("--dialect", type=click.Choice(_SQL_DIALECTS), required=True, help="Whose SQL it is."),
                 option("--table", metavar="T", help="The name of the table; that of the file by default."),
                 option("-k", "--key", multiple=True, metavar="COLUMN", help="A column of the key. May be repeated."),
@@ -136,10 +166,25 @@ class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern, CsvWatcherPatte
         self.say("`csv_manager csv_history_verify` reads every version back from the archive.")
 
     def database_tables(
-        self, name: str, table: str | None = None, schema: str | None = None, form: str = "table"
+        self,
+        name: str,
+        table: str | None = None,
+        schema: str | None = None,
+        code: bool = False,
+        form: str = "table",
     ) -> None:
-        """Write the tables of a database, or the columns of one."""
+        """Write the tables of a database, or the columns of one, or code that declares them."""
         found = {known.name: known for known in self.databases.tables(name, schema)}
+        if table is not None and table not in found:
+            close = difflib.get_close_matches(table, found, 1)
+            lists = f"csv_manager database_tables {name} lists those there are."
+            mend = f"did you mean {close[0]}?" if close else lists
+            raise OptionError(f"There is no table {table!r} in {name}; {mend}")
+        if code:
+            from csv_manager.sync import code_of
+
+            click.echo(code_of(list(found.values()) if table is None else [found[table]], name), nl=False)
+            return
         if table is None:
             rows = (
                 {
@@ -153,13 +198,37 @@ class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern, CsvWatcherPatte
             )
             self.answer(rows, _TABLE_COLUMNS, form, empty=f"There is no table in {name}.", spare=("comment",))
             return
-        if table not in found:
-            close = difflib.get_close_matches(table, found, 1)
-            hint = (
-                f"did you mean {close[0]}?" if close else f"csv_manager database_tables {name} lists those there are."
-            )
-            raise OptionError(f"There is no table {table!r} in {name}; {hint}")
         self.answer(_columns_of(found[table]), _COLUMN_COLUMNS, form, spare=("comment", "default"))
+
+    def database_diff(
+        self,
+        name: str,
+        module: str,
+        apply: bool = False,
+        sql: bool = False,
+        drop: Sequence[str] = (),
+        form: str = "table",
+    ) -> None:
+        """Write what would have tables be as they are declared, and do it if that is asked."""
+        from csv_manager.sync import tables_of
+
+        if apply and sql:
+            raise OptionError("--sql changes nothing, and --apply does; give one of them.")
+        wanted = tables_of(module)
+        with self.databases.open(name, make=apply) as database:
+            if sql:
+                click.echo("".join(f"{statement};\n" for statement in database.sql(wanted, drop=drop)), nl=False)
+                return
+            found = database.apply(wanted, drop=drop) if apply else database.compare(wanted, drop=drop)
+        state = "done" if apply else "to do"
+        told = [*((state, step) for step in found.steps), *(("kept", step) for step in found.kept)]
+        rows = [{"table": step.table, "state": how, "change": step.told, "drop": step.drops} for how, step in told]
+        empty = f"The tables in {name} are as {module} declares them."
+        self.answer(rows, _DIFFERENCE_COLUMNS, form, empty=empty, spare=("drop",))
+        if found.kept:
+            self.say("What is kept goes if --drop names it.")
+        if found.steps and not apply:
+            self.say("Nothing was changed; --apply does it, --sql prints the statements.")
 
     def database_ddl(
         self,
@@ -177,12 +246,17 @@ class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern, CsvWatcherPatte
         from csv_manager.core.sources import open_table
 
         sql_dialect = sync.sql_dialect_named(dialect)
+        if sync.is_module(file):
+            if table or key or ignore or types:
+                raise OptionError("--table, --key, --ignore and --types are for a file; a module declares its tables.")
+            self._answer_ddl({told.name: sync.statements(told, sql_dialect) for told in sync.tables_of(file)}, form)
+            return
         with self.progress(f"Reading {file}"):
             content = open_table(file, parse_format(FormatOptions(), given))
             inferred = sync.infer(content)
         formed = sync.form(content, sql_dialect, name=table, key=key, ignore=ignore, inferred=inferred)
         if not types:
-            click.echo(f"{sync.ddl(formed, sql_dialect)};")
+            self._answer_ddl({formed.name: [sync.ddl(formed, sql_dialect)]}, form)
             return
         why = {column.name: column for column in inferred}
         rows = (
@@ -197,6 +271,15 @@ class CsvDatabasePlugin(CsvCommandsPattern, CsvDatabasesPattern, CsvWatcherPatte
             for column in formed.columns
         )
         self.answer(rows, _TYPE_COLUMNS, form, spare=("cell", "line"))
+
+    def _answer_ddl(self, told: Mapping[str, Sequence[str]], form: str) -> None:
+        """Write the statements that make tables, as SQL for people."""
+        if form != "table":
+            rows = [{"table": name, "sql": statement} for name, statements in told.items() for statement in statements]
+            self.answer(rows, ("table", "sql"), form)
+            return
+        for statements in told.values():
+            click.echo("".join(f"{statement};\n" for statement in statements), nl=False)
 
 
 def _columns_of(table: Any) -> Iterator[dict[str, Any]]:

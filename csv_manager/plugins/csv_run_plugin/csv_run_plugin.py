@@ -62,7 +62,9 @@ class CsvRunPlugin(CsvCommandsPattern, CsvWatcherPattern):
         self.commands.register(
             "csv_run_retry",
             "Process the file of a run that failed, or whose version is held, once more.\n\nThe file is read as it is "
-            "now. The exit code is 1 if its version is held again.\n\n\b\nExample:\n  csv_manager csv_run_retry 12",
+            "now. If its version is recorded, and a table that follows the file failed, that is tried again. The "
+            "exit code is 1 if the version is held again, or a table fails again.\n\n\b\n"
+            "Example:\n  csv_manager csv_run_retry 12",
             self.csv_run_retry,
             params=[_run_argument()],
         )
@@ -120,6 +122,8 @@ class CsvRunPlugin(CsvCommandsPattern, CsvWatcherPattern):
         found = self._find(self._ledger(), run)
         if found.state not in _RETRIED:
             raise OptionError(f"Run {run} is {found.state}; only one that failed, or is held, is tried again.")
+        if found.state == "failed" and found.version is not None:
+            return self._retry_targets(found)
         outcome = self.csv_watcher.record(found.csv_file, cause=f"retry:{run}", member=found.member)
         file = self.csv_watcher.store.file(found.csv_file)
         if outcome.number is None:
@@ -130,6 +134,13 @@ class CsvRunPlugin(CsvCommandsPattern, CsvWatcherPattern):
             counts = version.inserted, version.updated, version.deleted
             click.echo(version_line(file.path, version, counts, change_set.columns, version.rows))
         return 1 if outcome.status == "held" else 0
+
+    def _retry_targets(self, run: Any) -> int:
+        """Bring the tables that follow a file to its head: the version is recorded, and a table failed."""
+        behind = self.csv_watcher.sync([run.csv_file])
+        for file in self.csv_watcher.store.catalog.targets.files(paths=[run.csv_file]):
+            click.echo(f"{file.target.name} is {file.state}, at version {file.version or 'none'}.")
+        return 1 if behind else 0
 
     def _ledger(self) -> Any:
         """The ledger, in which no run goes on whose process is gone, if that can be noted."""

@@ -28,7 +28,7 @@ class CsvStatusPlugin(CsvCommandsPattern, CsvWatcherPattern):
             "csv_status",
             "Say whether all is well: how many files are in which state, and each problem with the command that "
             "mends it or shows why.\n\nThe exit code is 1 if there is a problem: a file that is missing, unreadable, "
-            "held or failing, a receiver that failed, or a service that ended without a word.\n\n\b\n"
+            "held or failing, a receiver or a table that failed, or a service that ended without a word.\n\n\b\n"
             "Example:\n  csv_manager csv_status --format json",
             self.csv_status,
             params=[format_option()],
@@ -52,6 +52,7 @@ class CsvStatusPlugin(CsvCommandsPattern, CsvWatcherPattern):
         problems = list(problems_of(found))
         problems += self._held_members(found)
         problems += self._failed_receivers()
+        problems += self._failed_targets()
         problems += self._dead_services()
         alive = store.catalog.services.alive()
         self._answer(states, problems, alive, form)
@@ -88,6 +89,14 @@ class CsvStatusPlugin(CsvCommandsPattern, CsvWatcherPattern):
             behind = f"{failure.behind:,} version{'' if failure.behind == 1 else 's'}"
             reason = f"receiver {failure.name} is {behind} behind: {one_line(failure.error)}"
             yield {"csv_file": None, "state": "behind", "reason": reason, "command": _TELLS}
+
+    def _failed_targets(self) -> Iterator[dict[str, Any]]:
+        """Tables that could not be brought to the newest version of their file."""
+        for file in self.csv_watcher.store.catalog.targets.files(due=True):
+            if file.error is not None:
+                reason = f"{file.target.name} is at version {file.version or 'none'}: {one_line(file.error)}"
+                command = f"csv_manager csv_sync_run {typed_path(file.path)}"
+                yield {"csv_file": file.path, "state": "behind", "reason": reason, "command": command}
 
     def _dead_services(self) -> Iterator[dict[str, Any]]:
         """Services and checks that did not stop as they should, unless a service has taken over."""

@@ -15,12 +15,12 @@ from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each
 from csv_manager.patterns.describe import short_path, typed_path, version_line
 from csv_manager.patterns.output import one_line
+from csv_manager.patterns.watcher_paths import Found, find
 from csv_manager.patterns.watcher_states import COLUMNS, WatchedFile, WatcherStates, relative
 from csv_manager.plugins.csv_watcher_db_plugin import commands
 from csv_manager.plugins.csv_watcher_db_plugin import options as watcher_options
 from csv_manager.plugins.csv_watcher_db_plugin.adding import Adding
 from csv_manager.plugins.csv_watcher_db_plugin.deleting import Deleting
-from csv_manager.plugins.csv_watcher_db_plugin.finding import Found, find
 from csv_manager.plugins.csv_watcher_db_plugin.models import map_watchers
 from csv_manager.plugins.csv_watcher_db_plugin.names import check_name, refuse_names
 
@@ -179,7 +179,7 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             "csv_format": head.csv_format.to_json() if head else None,
             "head": file.record.head if file else None,
             "rules": [],
-            "targets": [],
+            "targets": self._targets(stored),
             "versions": [version.summary() for version in versions[:_LAST_VERSIONS]],
         }
         if form != "table":
@@ -193,6 +193,11 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
         for version in versions[:_LAST_VERSIONS]:
             counts = (version.inserted, version.updated, version.deleted)
             click.echo(version_line(found.path, version, counts, version.column_change, version.rows))
+
+    def _targets(self, watcher: Any) -> list[str]:
+        """The tables that follow a watcher's files, by their databases and names."""
+        found = self.csv_watcher.store.catalog.targets.all()
+        return [stored.target.name for stored in found if stored.watcher_id == watcher.id]
 
     def csv_watcher_set(self, csv_file: str | Sequence[str], **options: Any) -> None:
         """Change watchers; their history stays, and the head version is read anew with the new options."""

@@ -1,5 +1,6 @@
 """csv_watcher_delete: watchers go, histories stay, unless they are to go too."""
 
+import contextlib
 import dataclasses
 import glob
 import os
@@ -8,11 +9,12 @@ from typing import Any
 
 import click
 
+from csv_manager.core.errors import CsvManagerError
 from csv_manager.core.feeds import Feed
 from csv_manager.core.paths import identity
 from csv_manager.patterns.describe import short_path
 from csv_manager.patterns.known_paths import feed_of
-from csv_manager.plugins.csv_watcher_db_plugin.finding import Found
+from csv_manager.patterns.watcher_paths import Found
 
 
 class Deleting:
@@ -40,14 +42,29 @@ class Deleting:
         """Delete it all."""
         with self._plugin.progress("Deleting", len(self._found)) as done:
             for one in self._found:
-                files = self._files(one)
+                files, followers = self._files(one), self._followers(one)
                 self._end(one)
                 for path in files if self._purge else ():
                     file = self._find(path)
                     if file is not None:
                         self._store.purge(file)
                 click.echo(f"{self._said(one)}{self._kept(one)}.")
+                self._let_go(followers)
                 done(1)
+
+    def _followers(self, one: Found) -> list[Any]:
+        """The tables that follow a watcher which is to be deleted."""
+        if not one.is_own:
+            return []
+        stored = self._store.catalog.targets.all()
+        return [each.target for each in stored if each.watcher_id == one.watcher.id]
+
+    def _let_go(self, targets: Sequence[Any]) -> None:
+        """Say that tables follow nothing any more, and let their databases know, if these are there."""
+        for target in targets:
+            with contextlib.suppress(CsvManagerError):
+                self._plugin.csv_watcher.syncing.forget(target)
+            click.echo(f"{target.name} stays as it is, and follows nothing any more.")
 
     def _end(self, one: Found) -> None:
         if one.watcher is None:

@@ -188,13 +188,14 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
             self.say(nothing_watched(self.csv_watcher.store))
         states.say_rest(self.csv_watcher.store, self.csv_watcher.failed())
         delivered = self.csv_watcher.deliver()
+        behind = self.csv_watcher.sync()
         self.csv_watcher.consume()
         self.csv_watcher.prune()
         for receiver, process in self.csv_watcher.told_elsewhere().items():
             self.say(f"Receiver {receiver} is being told by {process}; what that leaves is told at the next check.")
         if not delivered:
             self.say("A receiver could not be told everything; it is told at the next check. -v says more.")
-        return 1 if self.csv_watcher.failed() or not delivered else 0
+        return 1 if self.csv_watcher.failed() or behind or not delivered else 0
 
     def _wait_at_rest(self, stop: Stopping) -> None:
         """Wait until every file was checked."""

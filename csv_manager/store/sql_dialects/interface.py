@@ -19,10 +19,14 @@ BUSY = "another process is writing to it and did not finish in time; try again"
 
 @dataclass(frozen=True, kw_only=True)
 class UserTables:
-    """The tables that a user needs: it reads and writes the rows of `written`, and of `read` it reads them."""
+    """The tables that a user needs: it reads and writes the rows of `written`, and of `read` it reads them.
+
+    `loaded` are those of targets, each with its schema, which are written to by way of temporary tables.
+    """
 
     written: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
+    loaded: tuple[tuple[str | None, str], ...] = ()
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -59,6 +63,13 @@ class SqlDialect(abc.ABC):
 
         One beside others need not wait for the disk.
         """
+
+    def loading(self, engine: Engine) -> contextlib.AbstractContextManager[Connection]:
+        """A connection in a transaction beside others, committed at the end, and safe on the disk then.
+
+        Locks that were taken in it are let go of.
+        """
+        return self.writing(engine)
 
     def grants(self, connection: Connection, user: URL, tables: UserTables) -> Iterator[str]:
         """The statements by which an administrator lets a user do what it does with tables, and nothing else.

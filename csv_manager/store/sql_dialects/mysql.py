@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, TextClause, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
@@ -18,7 +18,7 @@ from csv_manager.store.sql_dialects.interface import BUSY, BUSY_SECONDS, SqlDial
 #: A lock of the connection, one for each database; its name may have 64 characters.
 _NAME = "CONCAT('csv_manager.', MD5(DATABASE()))"
 _TAKE = text(f"SELECT GET_LOCK({_NAME}, :wait)")
-_RELEASE = text(f"SELECT RELEASE_LOCK({_NAME})")
+_RELEASE, _RELEASE_ALL = text(f"SELECT RELEASE_LOCK({_NAME})"), text("SELECT RELEASE_ALL_LOCKS()")
 #: What is too long, out of range or no date is an error, not another value.
 _MODE = "SET SESSION sql_mode = 'TRADITIONAL', innodb_lock_wait_timeout = 10"
 #: A server takes no longer statement, and closes the connection; PyMySQL makes statements of several rows of 1 MB.
@@ -55,7 +55,7 @@ class Mysql(SqlDialect):
 
     def make_engine(self, url: URL, *, snapshots: bool) -> Engine:
         """An engine whose connections are strict and speak utf8mb4."""
-        told: dict[str, Any] = {"connect_timeout": servers.CONNECT_SECONDS, "charset": "utf8mb4"}
+        told: dict[str, Any] = {"connect_timeout": servers.CONNECT_SECONDS, "charset": "utf8mb4", "local_infile": True}
         arguments = {name: value for name, value in told.items() if name not in url.query}
         engine = create_engine(url, connect_args=arguments, **servers.POOL)
 
@@ -67,6 +67,8 @@ class Mysql(SqlDialect):
 
         @event.listens_for(engine, "connect")
         def connect(connection: Any, _record: Any) -> None:
+            if engine.dialect.driver == "pymysql":  # a server gets a file only while one is sent
+                connection._local_infile = False  # noqa: SLF001 - there is no other switch
             with connection.cursor() as cursor:
                 cursor.execute(_MODE)
                 if snapshots:
@@ -95,6 +97,16 @@ class Mysql(SqlDialect):
             finally:
                 _release(connection)
 
+    @contextlib.contextmanager
+    def loading(self, engine: Engine) -> Iterator[Connection]:
+        """A connection in a transaction; named locks are those of the connection."""
+        with engine.connect() as connection:
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                _release(connection, _RELEASE_ALL)
+
     def grants(self, connection: Connection, user: URL, tables: UserTables) -> Iterator[str]:
         """Rights on rows, for the account that the user logs in as; TRUNCATE is none of them.
 
@@ -106,9 +118,13 @@ class Mysql(SqlDialect):
             yield f"GRANT SELECT ON {_quoted(name)}.{_quoted(table)} TO {account}"
         for table in tables.written:
             yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON {_quoted(name)}.{_quoted(table)} TO {account}"
+        for other, table in tables.loaded:
+            where = _quoted(other or name)
+            yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON {where}.{_quoted(table)} TO {account}"
+        if tables.loaded:
+            yield f"GRANT CREATE TEMPORARY TABLES ON {_quoted(_pattern(name))}.* TO {account}"
         if not tables.read and not tables.written:
-            pattern = re.sub(r"([\\_%])", r"\\\1", name)
-            yield f"GRANT REFERENCES ON {_quoted(pattern)}.* TO {account}"
+            yield f"GRANT REFERENCES ON {_quoted(_pattern(name))}.* TO {account}"
 
     def _account(self, user: URL) -> str:
         """The account that a user logs in as; who has no rights on the database yet can only do it without one."""
@@ -171,12 +187,12 @@ def _written_bytes(ascii_text: str) -> int:
     return len(ascii_text) + sum(ascii_text.count(character) for character in "\\\"'")
 
 
-def _release(connection: Connection) -> None:
-    """Let go of the lock; a connection that cannot is closed, which does it too."""
+def _release(connection: Connection, statement: TextClause = _RELEASE) -> None:
+    """Let go of the lock, or of all; a connection that cannot is closed, which does it too."""
     if connection.closed or connection.invalidated:
         return
     try:
-        connection.execute(_RELEASE)
+        connection.execute(statement)
         connection.commit()
     except DBAPIError:
         connection.invalidate()
@@ -214,6 +230,11 @@ def _is_about(where: str, database: str) -> bool:
     parts = re.findall(r"\\.|.", where[1:-1].replace("``", "`"), re.DOTALL)
     pattern = "".join({"_": ".", "%": ".*"}.get(part, re.escape(part[-1])) for part in parts)
     return re.fullmatch(pattern, database, re.DOTALL | re.IGNORECASE) is not None
+
+
+def _pattern(name: str) -> str:
+    """The name of a database where % and _ stand for any characters."""
+    return re.sub(r"([\\_%])", r"\\\1", name)
 
 
 def _quoted(name: str) -> str:

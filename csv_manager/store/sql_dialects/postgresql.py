@@ -85,6 +85,14 @@ class Postgresql(SqlDialect):
             connection.execute(_ALONE if alone else _BESIDE, {"wait": wait})
             yield connection
 
+    @contextlib.contextmanager
+    def loading(self, engine: Engine) -> Iterator[Connection]:
+        """A connection in a transaction; each statement sees what was committed before it."""
+        with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection, connection.begin():
+            wait = f"{max(int(patience(BUSY_SECONDS) * 1000), 1)}ms"
+            connection.execute(text("SELECT set_config('lock_timeout', :wait, true)"), {"wait": wait})
+            yield connection
+
     def grants(self, connection: Connection, user: URL, tables: UserTables) -> Iterator[str]:
         """Rights on rows, and on the sequences that number them; TRUNCATE is none of them."""
         role, schema = _quoted(str(user.username)), _quoted(str(self.schema_of(connection)))
@@ -93,6 +101,10 @@ class Postgresql(SqlDialect):
             yield f"GRANT SELECT ON TABLE {schema}.{_quoted(table)} TO {role}"
         for table in tables.written:
             yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE {schema}.{_quoted(table)} TO {role}"
+        for other, table in tables.loaded:
+            place = schema if other is None else _quoted(other)
+            yield f"GRANT USAGE ON SCHEMA {place} TO {role}"
+            yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE {place}.{_quoted(table)} TO {role}"
         if tables.written:
             sequences = f"SELECT name FROM ({_sequences(tables.written)}) AS found (name)"  # noqa: S608 - quoted
             yield _GRANT_SEQUENCES.format(sequences=sequences, role=_literal(str(user.username))).strip()

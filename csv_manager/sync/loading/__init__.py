@@ -3,12 +3,12 @@
 from sqlalchemy import Connection
 
 from csv_manager.core.errors import OptionError
-from csv_manager.sync.loading.interface import Counts, Loader, TargetError
+from csv_manager.sync.loading.interface import BusyTargetError, Counts, End, Loader, MisfitError, TargetError
 from csv_manager.sync.loading.mysql import MysqlLoader
 from csv_manager.sync.loading.postgresql import PostgresqlLoader
 from csv_manager.sync.loading.sqlite import SqliteLoader
 
-__all__ = ["Counts", "Loader", "TargetError", "loader_of"]
+__all__ = ["BusyTargetError", "Counts", "End", "Loader", "MisfitError", "TargetError", "loader_of"]
 
 _KNOWN: dict[str, Loader] = {"sqlite": SqliteLoader(), "postgresql": PostgresqlLoader(), "mysql": MysqlLoader()}
 

@@ -7,15 +7,27 @@ import contextlib
 import datetime as dt
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
 from csv_manager.core.reading import Table as CsvTable
-from csv_manager.sync.loading.interface import Loader, TargetError, keeps_empty, run, telling, typed, values
-from csv_manager.sync.raw import NotPlainError, line_end, plain_blocks, with_line_ends
+from csv_manager.sync.loading.interface import (
+    Loader,
+    MisfitError,
+    TargetError,
+    as_bytes,
+    busy,
+    keeps_empty,
+    lock_number,
+    run,
+    telling,
+    typed,
+    values,
+)
+from csv_manager.sync.raw import Gaps, NotPlainError, line_end, plain_blocks, with_line_ends
 from csv_manager.sync.rows import Rows, tab_separated
 from csv_manager.sync.schema import Column, Table
 from csv_manager.sync.sql_dialects import sql_dialect_named
@@ -29,17 +41,16 @@ _COLUMN = re.compile(r"column (?:`[^`]*`\.){0,2}[`'](.+?)[`'] at row")
 
 @dataclass(frozen=True, kw_only=True)
 class _Layout:
-    """How the server reads a file; an empty field has no value, in columns of other types than text, if `nulls`."""
+    """How the server reads a file."""
 
     fields: str
     lines: str
-    nulls: bool
 
     def __str__(self) -> str:
         return f"CHARACTER SET utf8mb4 FIELDS {self.fields} LINES TERMINATED BY '{self.lines}'"
 
 
-_TABS = _Layout(fields=r"TERMINATED BY '\t' ESCAPED BY '\\'", lines=r"\n", nulls=False)
+_TABS = _Layout(fields=r"TERMINATED BY '\t' ESCAPED BY '\\'", lines=r"\n")
 
 
 class MysqlLoader(Loader):
@@ -47,38 +58,64 @@ class MysqlLoader(Loader):
 
     sql_dialect = sql_dialect_named("mysql")
     stage = "csv_manager_stage"
+    drop = "DROP TEMPORARY TABLE"
 
     def _make_stage(self, connection: Connection, table: Table, rows: Rows) -> None:
         """A temporary table is made without a commit."""
         like = f"SELECT {self.listed(rows.columns)} FROM {self.table_name(table)} LIMIT 0"
         run(connection, f"CREATE TEMPORARY TABLE {self.stage} (PRIMARY KEY ({self.listed(table.key)})) {like}")
 
-    def _merge(self, connection: Connection, table: Table, rows: Rows, staged: int) -> tuple[int, int]:
-        """By INSERT … ON DUPLICATE KEY UPDATE of the rows that differ, which a join finds."""
+    def _merge(
+        self, connection: Connection, table: Table, rows: Rows, staged: int, stamps: Collection[str]
+    ) -> tuple[int, int]:
+        """By an UPDATE of the rows that differ and an INSERT of the others: another unique key is none."""
         del staged
         target, changed = self.table_name(table), values(table, rows)
-        source = f"FROM {self.stage} AS s LEFT JOIN {target} AS o ON {self.matched(table, 'o', 's')}"
-        is_new = f"o.{self.quoted(table.key[0])} IS NULL"
-        differs, update = "false", ""
-        if changed:
-            same = " AND ".join(f"o.{self.quoted(name)} <=> s.{self.quoted(name)}" for name in changed)
-            differs = f"NOT ({same})"
-            sets = ", ".join(f"{target}.{self.quoted(name)} = s.{self.quoted(name)}" for name in changed)
-            update = f" ON DUPLICATE KEY UPDATE {sets}"
-        wanted = f"{source} WHERE {is_new} OR {differs}"
-        new, written = run(connection, f"SELECT coalesce(sum({is_new}), 0), count(*) {wanted}").one()
-        if written:
-            names, found = self.listed(rows.columns), self.listed(rows.columns, "s")
-            run(connection, f"INSERT INTO {target} ({names}) SELECT {found} {wanted}{update}")
-        return int(new), written - int(new)
+        compared = [name for name in changed if name not in stamps]
+        matched, updated = self.matched(table, "o", "s"), 0
+        if compared:
+            same = " AND ".join(self.same(self.column(table, name), "o", "s") for name in compared)
+            sets = ", ".join(f"o.{self.quoted(name)} = s.{self.quoted(name)}" for name in changed)
+            joined = f"UPDATE {target} AS o JOIN {self.stage} AS s ON {matched} SET {sets} WHERE NOT ({same})"
+            updated = int(run(connection, joined).rowcount)
+        source = f"FROM {self.stage} AS s LEFT JOIN {target} AS o ON {matched}"
+        new = f"SELECT {self.listed(rows.columns, 's')} {source} WHERE o.{self.quoted(table.key[0])} IS NULL"
+        inserted = run(connection, f"INSERT INTO {target} ({self.listed(rows.columns)}) {new}").rowcount
+        return int(inserted), updated
 
     def _delete(self, connection: Connection, table: Table) -> int:
         joined = f"{self.table_name(table)} AS t JOIN {self.stage} AS s ON {self.matched(table, 's', 't')}"
         return int(run(connection, f"DELETE t FROM {joined}").rowcount)
 
-    def _delete_others(self, connection: Connection, table: Table) -> int:
+    def _delete_others(self, connection: Connection, table: Table, within: Mapping[str, str]) -> int:
         joined = f"{self.table_name(table)} AS t LEFT JOIN {self.stage} AS s ON {self.matched(table, 's', 't')}"
-        return int(run(connection, f"DELETE t FROM {joined} WHERE s.{self.quoted(table.key[0])} IS NULL").rowcount)
+        others = f"s.{self.quoted(table.key[0])} IS NULL{self.and_within(within, 't')}"
+        return int(run(connection, f"DELETE t FROM {joined} WHERE {others}").rowcount)
+
+    def _rewriting(self, table: Table, columns: Sequence[str], where: str) -> str:
+        sets = ", ".join(f"t.{self.quoted(name)} = s.{self.quoted(name)}" for name in columns)
+        return f"UPDATE {self.table_name(table)} AS t JOIN {self.stage} AS s SET {sets} WHERE {where}"
+
+    def same(self, column: Column, one: str, other: str) -> str:
+        """By <=>; texts by their bytes, whatever the table says of them."""
+        name = self.quoted(column.name)
+        if column.type.kind == "text":
+            return f"CAST({one}.{name} AS BINARY) <=> CAST({other}.{name} AS BINARY)"
+        return f"{one}.{name} <=> {other}.{name}"
+
+    def lock(self, connection: Connection, name: str) -> None:
+        """By a named lock of the connection, which lets go of it when it is given back, or lost."""
+        told = f"SELECT GET_LOCK(CONCAT('csv_manager.', {lock_number(name)}, MD5(DATABASE())), 0)"
+        if run(connection, told).scalar_one() != 1:
+            raise busy(name)
+
+    def time_literal(self, time: dt.datetime) -> str:
+        """In UTC, without its zone."""
+        return self.literal(self.moment(time).partition("+")[0])
+
+    def literal(self, text: str) -> str:
+        """With backslashes doubled."""
+        return _literal(text)
 
     def _load(self, connection: Connection, target: str, table: Table, rows: Rows) -> int:
         driver: Any = connection.connection.driver_connection
@@ -88,27 +125,33 @@ class MysqlLoader(Loader):
         if plain is not None:
             # What the server warns of, or takes otherwise, is written anew, which tells what it is. Without escapes,
             # a word NULL has no value; and a line that ends otherwise than it is told, it takes for none or for more.
-            with contextlib.suppress(NotPlainError, TargetError), connection.begin_nested():
-                end = line_end(plain)
-                told = with_line_ends(plain_blocks(plain, b"NULL"), end)
-                return self._send(connection, target, table, rows, told, _layout(plain, end))
+            try:
+                with connection.begin_nested():
+                    end = line_end(plain)
+                    told = Gaps(with_line_ends(plain_blocks(plain, b"NULL"), end), plain)
+                    return self._send(connection, target, table, rows, told, _layout(plain, end))
+            except MisfitError:
+                raise
+            except (NotPlainError, TargetError):
+                pass
         blocks = tab_separated(rows, keeps_empty(typed(table, rows)))
         return self._send(connection, target, table, rows, blocks, _TABS)
 
     def _send(
-        self, connection: Connection, target: str, table: Table, rows: Rows, blocks: Iterator[bytes], layout: _Layout
+        self, connection: Connection, target: str, table: Table, rows: Rows, blocks: Iterable[bytes], layout: _Layout
     ) -> int:
         """Have the server read a file of these blocks."""
-        fields, sets = [], []
-        for number, column in enumerate(typed(table, rows)):
-            field = f"@f{number}"
-            cell = f"nullif({field}, '')" if layout.nulls and column.type.kind != "text" else field
-            value = _value(column, cell)
-            fields.append(self.quoted(column.name) if value == field else field)
-            sets += [] if value == field else [f"{self.quoted(column.name)} = {value}"]
         with tempfile.NamedTemporaryFile(prefix="csv_manager-") as file:
-            file.writelines(blocks)
+            file.writelines(rows.beside(blocks) if isinstance(blocks, Gaps) else blocks)
             file.flush()
+            nulls = isinstance(blocks, Gaps) and blocks.found
+            fields, sets = [], []
+            for number, column in enumerate(typed(table, rows)):
+                field = f"@f{number}"
+                cell = f"nullif({field}, '')" if nulls and column.type.kind != "text" else field
+                value = _value(column, cell)
+                fields.append(self.quoted(column.name) if value == field else field)
+                sets += [] if value == field else [f"{self.quoted(column.name)} = {value}"]
             told = f"LOAD DATA LOCAL INFILE {_literal(file.name)} INTO TABLE {target} {layout} ({', '.join(fields)})"
             with telling(table, rows), _sending(connection):
                 loaded = int(run(connection, told + (f" SET {', '.join(sets)}" if sets else "")).rowcount)
@@ -143,13 +186,32 @@ class MysqlLoader(Loader):
 
 @contextlib.contextmanager
 def _sending(connection: Connection) -> Iterator[None]:
-    """Let the server have the file that it asks for, for as long as one is sent to it, and no longer."""
+    """Let the server have the file that it asks for, for as long as one is sent to it, and no longer.
+
+    An interrupt may come within a packet, of which the server would wait for the rest; so the connection is closed.
+    """
     driver: Any = connection.connection.driver_connection
-    driver._local_infile = True  # noqa: SLF001 - PyMySQL has no other switch
+    send, stopped = driver._write_bytes, []  # noqa: SLF001
+
+    def write(data: bytes) -> None:
+        try:
+            send(data)
+        except Exception:
+            raise
+        except BaseException as stop:
+            stopped.append(stop)
+            driver._force_close()  # noqa: SLF001
+            raise
+
+    driver._local_infile, driver._write_bytes = True, write  # noqa: SLF001 - PyMySQL has no other switch
     try:
         yield
+    except Exception:
+        if stopped:  # what was raised then is that nothing can be written any more
+            raise stopped[0] from None
+        raise
     finally:
-        driver._local_infile = False  # noqa: SLF001
+        driver._local_infile, driver._write_bytes = False, send  # noqa: SLF001
 
 
 def _layout(content: CsvTable, end: bytes) -> _Layout:
@@ -157,13 +219,15 @@ def _layout(content: CsvTable, end: bytes) -> _Layout:
     form = content.csv_format
     marks = f"TERMINATED BY {_literal(form.delimiter)} OPTIONALLY ENCLOSED BY {_literal(form.quotechar)}"
     lines = r"\r\n" if end == b"\r\n" else r"\n"
-    return _Layout(fields=f"{marks} ESCAPED BY ''", lines=lines, nulls=True)
+    return _Layout(fields=f"{marks} ESCAPED BY ''", lines=lines)
 
 
 def _value(column: Column, cell: str) -> str:
     """How a text in a variable becomes a value of a column; a time with a zone is told in UTC."""
     if column.type.kind == "bool":
         return f"CASE lower({cell}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 ELSE {cell} END"
+    if column.type.kind == "bytes":
+        return f"if(left({cell}, 2) = '\\\\x', unhex(substr({cell}, 3)), CAST({cell} AS BINARY))"
     if not column.type.timezone:
         return cell
     is_utc = f"right({cell}, 1) = 'Z'"
@@ -177,6 +241,8 @@ def _maker(column: Column) -> Callable[[str | None], object]:
         return lambda cell: cell
     if column.type.kind == "bool":
         return lambda cell: _BOOLS.get(cell.lower(), cell) if cell else None
+    if column.type.kind == "bytes":
+        return lambda cell: as_bytes(cell) if cell else None
     if column.type.timezone:
         return lambda cell: dt.datetime.fromisoformat(cell).astimezone(dt.UTC).replace(tzinfo=None) if cell else None
     return lambda cell: cell or None

@@ -2,13 +2,13 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
 from csv_manager.core.reading import Table as CsvTable
-from csv_manager.sync.loading.interface import Loader, TargetError, keeps_empty, run, typed, values
+from csv_manager.sync.loading.interface import Loader, TargetError, busy, keeps_empty, lock_number, run, typed, values
 from csv_manager.sync.raw import NotPlainError, plain_blocks
 from csv_manager.sync.rows import Rows, tab_separated
 from csv_manager.sync.schema import Column, Table
@@ -33,7 +33,7 @@ class PostgresqlLoader(Loader):
             # What the server does not take, or takes otherwise, is written anew, which tells what it is.
             with contextlib.suppress(NotPlainError, psycopg.Error), connection.begin_nested():
                 told = f"{copied} WITH ({self._csv_options(plain, columns)})"
-                return self._copy(connection, told, plain_blocks(plain, b"\\."))
+                return self._copy(connection, told, rows.beside(plain_blocks(plain, b"\\.")))
         try:
             return self._copy(connection, copied, tab_separated(rows, keeps_empty(columns)))
         except psycopg.Error as error:
@@ -51,7 +51,7 @@ class PostgresqlLoader(Loader):
     def _csv_options(self, content: CsvTable, columns: Sequence[Column]) -> str:
         """How COPY reads a content: an empty cell is an empty text in columns of text, in others it has no value."""
         form = content.csv_format
-        marks = (f"DELIMITER {_literal(form.delimiter)}", f"QUOTE {_literal(form.quotechar)}")
+        marks = (f"DELIMITER {self.literal(form.delimiter)}", f"QUOTE {self.literal(form.quotechar)}")
         told = ["FORMAT csv", "NULL ''", *marks, "ENCODING 'UTF8'"]
         for option, is_text in (("FORCE_NOT_NULL", True), ("FORCE_NULL", False)):
             names = [column.name for column in columns if (column.type.kind == "text") == is_text]
@@ -62,13 +62,17 @@ class PostgresqlLoader(Loader):
         like = f"SELECT {self.listed(rows.columns)} FROM {self.table_name(table)} WITH NO DATA"
         run(connection, f"CREATE TEMPORARY TABLE csv_manager_stage ON COMMIT DROP AS {like}")
 
-    def _merge(self, connection: Connection, table: Table, rows: Rows, staged: int) -> tuple[int, int]:
+    def _merge(
+        self, connection: Connection, table: Table, rows: Rows, staged: int, stamps: Collection[str]
+    ) -> tuple[int, int]:
         """By INSERT … ON CONFLICT, which leaves rows alone that are as they should be."""
         del staged
+        self._refuse_repeated(connection, table, rows)
         changed, conflict = values(table, rows), "DO NOTHING"
-        if changed:
+        compared = [name for name in changed if name not in stamps]
+        if compared:
             sets = ", ".join(f"{self.quoted(name)} = excluded.{self.quoted(name)}" for name in changed)
-            is_other = f"({self.listed(changed, 't')}) IS DISTINCT FROM ({self.listed(changed, 'excluded')})"
+            is_other = f"({self.listed(compared, 't')}) IS DISTINCT FROM ({self.listed(compared, 'excluded')})"
             conflict = f"DO UPDATE SET {sets} WHERE {is_other}"
         new, written = run(
             connection,
@@ -78,13 +82,33 @@ class PostgresqlLoader(Loader):
         ).one()
         return new, written - new
 
+    def _refuse_repeated(self, connection: Connection, table: Table, rows: Rows) -> None:
+        """Raise `TargetError` for two rows with the same key, which ON CONFLICT takes for one and the next."""
+        key = self.listed(table.key)
+        repeated = run(connection, f"SELECT {key} FROM {self.stage} GROUP BY {key} HAVING count(*) > 1 LIMIT 1").first()
+        if repeated is not None:
+            told = ", ".join(f"{name}={value}" for name, value in zip(table.key, repeated, strict=True))
+            raise TargetError(f"{rows.name}: two rows have the key {told}; nothing was written.")
+
     def _delete(self, connection: Connection, table: Table) -> int:
         source = f"{self.table_name(table)} AS t USING {self.stage} AS s"
         return int(run(connection, f"DELETE FROM {source} WHERE {self.matched(table, 's', 't')}").rowcount)
 
-    def _delete_others(self, connection: Connection, table: Table) -> int:
+    def _delete_others(self, connection: Connection, table: Table, within: Mapping[str, str]) -> int:
         known = f"SELECT 1 FROM {self.stage} AS s WHERE {self.matched(table, 's', 't')}"
-        return int(run(connection, f"DELETE FROM {self.table_name(table)} AS t WHERE NOT EXISTS ({known})").rowcount)
+        told = f"DELETE FROM {self.table_name(table)} AS t WHERE NOT EXISTS ({known}){self.and_within(within, 't')}"
+        return int(run(connection, told).rowcount)
+
+    def same(self, column: Column, one: str, other: str) -> str:
+        """By IS NOT DISTINCT FROM."""
+        name = self.quoted(column.name)
+        return f"{one}.{name} IS NOT DISTINCT FROM {other}.{name}"
+
+    def lock(self, connection: Connection, name: str) -> None:
+        """By an advisory lock of the transaction."""
+        told = f"SELECT pg_try_advisory_xact_lock({lock_number(name)})"
+        if not run(connection, told).scalar_one():
+            raise busy(name)
 
     def _told(self, error: Any, table: Table, rows: Rows) -> str:
         said = error.diag.message_primary or str(error)
@@ -92,7 +116,3 @@ class PostgresqlLoader(Loader):
         place = rows.place(int(found["line"]) - 1) if found else rows.name
         column = f": column {found['column']!r}" if found and found["column"] else ""
         return f"{place}{column}: {said}, says the table {table.name}; nothing was written."
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

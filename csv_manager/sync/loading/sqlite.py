@@ -1,13 +1,59 @@
 """SQLite: rows are bound, and STRICT columns make values of texts."""
 
+import itertools
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
-from csv_manager.sync.loading.interface import Loader, TargetError, run, typed, values
-from csv_manager.sync.rows import Rows
+from csv_manager.sync.loading.interface import (
+    NOTHING,
+    Counts,
+    Loader,
+    TargetError,
+    as_bytes,
+    run,
+    typed,
+    values,
+)
+from csv_manager.sync.rows import Cells, Rows
 from csv_manager.sync.schema import Column, Table
 from csv_manager.sync.sql_dialects import sql_dialect_named
+from csv_manager.sync.types import CANONICAL
+
+
+class _RepeatedError(Exception):
+    """Two rows have the same key."""
+
+
+class _Keys(Rows):
+    """The keys of rows."""
+
+    def __init__(self, rows: Rows, table: Table) -> None:
+        self._rows = rows
+        self.name, self.columns = rows.name, table.key
+        self._places = [rows.columns.index(name) for name in table.key]
+
+    def chunks(self) -> Iterator[Sequence[Cells]]:
+        """Those of the rows."""
+        for chunk in self._rows.chunks():
+            yield [[cells[place] for place in self._places] for cells in chunk]
+
+
+class _Counter:
+    """Rows, which are counted on their way."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows, self.count = rows, 0
+
+    def __iter__(self) -> Iterator[Cells]:
+        return itertools.chain.from_iterable(self._counted())
+
+    def _counted(self) -> Iterator[Sequence[Cells]]:
+        for chunk in self._rows.chunks():
+            self.count += len(chunk)
+            yield chunk
 
 
 class SqliteLoader(Loader):
@@ -17,17 +63,76 @@ class SqliteLoader(Loader):
     stage = "temp.csv_manager_stage"
 
     def _load(self, connection: Connection, target: str, table: Table, rows: Rows) -> int:
-        import sqlite3
-
         bound = ", ".join(map(_value, typed(table, rows)))
         driver: Any = connection.connection.driver_connection
         before = driver.total_changes
         try:
-            cursor = driver.executemany(f"INSERT INTO {target} ({self.listed(rows.columns)}) VALUES ({bound})", rows)
+            cursor = driver.executemany(
+                f"INSERT INTO {target} ({self.listed(rows.columns)}) VALUES ({bound})", _bound(table, rows)
+            )
         except sqlite3.Error as error:
             place = rows.place(driver.total_changes - before)
             raise TargetError(f"{place}: {error}, says the table {table.name}; nothing was written.") from error
         return max(int(cursor.rowcount), 0)  # without what triggers did
+
+    def merge(
+        self,
+        connection: Connection,
+        table: Table,
+        rows: Rows,
+        *,
+        mirror: bool,
+        within: Mapping[str, str] = NOTHING,
+        stamps: Collection[str] = (),
+        is_unique: bool = False,
+    ) -> Counts:
+        """Without a table between where keys are not repeated: as texts they are not, and other texts are others."""
+        kinds = {column.type.kind for column in table.columns if column.name in table.key}
+        if not (is_unique and kinds <= CANONICAL):
+            return super().merge(connection, table, rows, mirror=mirror, within=within, stamps=stamps)
+        try:
+            with connection.begin_nested():
+                return self._merge_at_once(connection, table, rows, stamps, within if mirror else None)
+        except (_RepeatedError, sqlite3.Error):  # which is told better, and repaired, by way of a table between
+            return super().merge(connection, table, rows, mirror=mirror, within=within, stamps=stamps)
+
+    def _merge_at_once(
+        self,
+        connection: Connection,
+        table: Table,
+        rows: Rows,
+        stamps: Collection[str],
+        mirrored: Mapping[str, str] | None,
+    ) -> Counts:
+        """By one INSERT … ON CONFLICT; of a mirror, with the values that its rows have."""
+        counter = _Counter(rows)
+        where = "true" + self.and_within(mirrored or {}, "t")
+        before = self.count(connection, table, where)
+        bound = ", ".join(map(_value, typed(table, rows)))
+        told = self._upserting(table, rows, stamps, f"VALUES ({bound})")
+        driver: Any = connection.connection.driver_connection
+        written = max(int(driver.executemany(told, _bound(table, counter, rows.columns)).rowcount), 0)
+        after = self.count(connection, table, where)
+        deleted = 0
+        if mirrored is not None and after != counter.count:
+            with self._staged(connection, table, _Keys(rows, table)):
+                deleted = self._delete_others(connection, table, mirrored)
+            if after - deleted != counter.count:
+                raise _RepeatedError
+        inserted = after - before
+        return Counts(inserted=inserted, updated=written - inserted, deleted=deleted)
+
+    def _upserting(self, table: Table, rows: Rows, stamps: Collection[str], source: str) -> str:
+        """The statement that merges rows, and leaves those alone that are as they should be."""
+        columns = self.listed(rows.columns)
+        changed, conflict = values(table, rows), "DO NOTHING"
+        compared = [name for name in changed if name not in stamps]
+        if compared:
+            sets = ", ".join(f"{self.quoted(name)} = excluded.{self.quoted(name)}" for name in changed)
+            differ = (f"NOT ({self.same(self.column(table, name), 't', 'excluded')})" for name in compared)
+            conflict = f"DO UPDATE SET {sets} WHERE {' OR '.join(differ)}"
+        key = self.listed(table.key)
+        return f"INSERT INTO {self.table_name(table)} AS t ({columns}) {source} ON CONFLICT ({key}) {conflict}"
 
     def _make_stage(self, connection: Connection, table: Table, rows: Rows) -> None:
         columns = [
@@ -37,29 +142,44 @@ class SqliteLoader(Loader):
         key = f"PRIMARY KEY ({self.listed(table.key)})"
         run(connection, f"CREATE TABLE {self.stage} ({', '.join([*columns, key])}) STRICT")
 
-    def _merge(self, connection: Connection, table: Table, rows: Rows, staged: int) -> tuple[int, int]:
-        """By INSERT … ON CONFLICT, which leaves rows alone that are as they should be."""
-        target, columns = self.table_name(table), self.listed(rows.columns)
-        changed, conflict = values(table, rows), "DO NOTHING"
-        if changed:
-            sets = ", ".join(f"{self.quoted(name)} = excluded.{self.quoted(name)}" for name in changed)
-            differ = (f"t.{self.quoted(name)} IS NOT excluded.{self.quoted(name)}" for name in changed)
-            conflict = f"DO UPDATE SET {sets} WHERE {' OR '.join(differ)}"
-        there = f"SELECT 1 FROM {target} AS t WHERE {self.matched(table, 's', 't')}"
+    def _merge(
+        self, connection: Connection, table: Table, rows: Rows, staged: int, stamps: Collection[str]
+    ) -> tuple[int, int]:
+        """By INSERT … ON CONFLICT."""
+        there = f"SELECT 1 FROM {self.table_name(table)} AS t WHERE {self.matched(table, 's', 't')}"
         new = staged - run(connection, f"SELECT count(*) FROM {self.stage} AS s WHERE EXISTS ({there})").scalar_one()
-        source = f"SELECT {columns} FROM {self.stage} WHERE true"
-        told = f"INSERT INTO {target} AS t ({columns}) {source} ON CONFLICT ({self.listed(table.key)}) {conflict}"
-        return new, run(connection, told).rowcount - new
+        source = f"SELECT {self.listed(rows.columns)} FROM {self.stage} WHERE true"
+        return new, run(connection, self._upserting(table, rows, stamps, source)).rowcount - new
 
     def _delete(self, connection: Connection, table: Table) -> int:
         return self._delete_where(connection, table, "EXISTS")
 
-    def _delete_others(self, connection: Connection, table: Table) -> int:
-        return self._delete_where(connection, table, "NOT EXISTS")
+    def _delete_others(self, connection: Connection, table: Table, within: Mapping[str, str]) -> int:
+        return self._delete_where(connection, table, "NOT EXISTS", self.and_within(within, "t"))
 
-    def _delete_where(self, connection: Connection, table: Table, exists: str) -> int:
+    def _delete_where(self, connection: Connection, table: Table, exists: str, further: str = "") -> int:
         known = f"SELECT 1 FROM {self.stage} AS s WHERE {self.matched(table, 's', 't')}"
-        return int(run(connection, f"DELETE FROM {self.table_name(table)} AS t WHERE {exists} ({known})").rowcount)
+        told = f"DELETE FROM {self.table_name(table)} AS t WHERE {exists} ({known}){further}"
+        return int(run(connection, told).rowcount)
+
+    def same(self, column: Column, one: str, other: str) -> str:
+        """By IS; texts by their bytes, whatever the table says of them."""
+        name = self.quoted(column.name)
+        return f"{one}.{name} COLLATE BINARY IS {other}.{name}"
+
+    def lock(self, connection: Connection, name: str) -> None:
+        """Whoever writes to an SQLite file is alone with it."""
+
+
+def _bound(table: Table, rows: Iterable[Cells], columns: Sequence[str] | None = None) -> Iterable[Sequence[Any]]:
+    """Rows as they are bound, with bytes for columns of bytes."""
+    names = rows.columns if isinstance(rows, Rows) else columns or ()
+    places = {
+        names.index(column.name) for column in table.columns if column.type.kind == "bytes" and column.name in names
+    }
+    if not places:
+        return rows
+    return ([as_bytes(cell) if at in places and cell else cell for at, cell in enumerate(cells)] for cells in rows)
 
 
 def _value(column: Column) -> str:

@@ -1,10 +1,10 @@
 """PostgreSQL."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import types
+from sqlalchemy import Connection, types
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
@@ -41,6 +41,15 @@ class Postgresql(SqlDialect):
         """The type of the same name; a NUMERIC without bounds keeps a decimal as it is written."""
         del table
         return _TYPES[self.known(column)](column.type)
+
+    def change_types(self, connection: Connection, table: Table, columns: Sequence[Column]) -> list[str]:
+        """One statement; a view of such a column is in its way."""
+        del connection
+        changes = []
+        for column in columns:
+            name, native = self.quoted(column.name), self.native(table, column)
+            changes.append(f"ALTER COLUMN {name} TYPE {native} USING {name}::{native}")
+        return [f"ALTER TABLE {self.quoted(table.schema, table.name)} {', '.join(changes)}"]
 
     def length_of(self, name: str) -> tuple[int, int, str]:
         """What is longer is cut off without a word."""
