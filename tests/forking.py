@@ -6,10 +6,12 @@ script instead, as services, commands under way while a test goes on, and those 
 
 import atexit
 import multiprocessing
+import multiprocessing.connection
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +22,8 @@ _MODULES = [
     "csv_manager.store.upgrade", "alembic.command", "psycopg", "pymysql", "sqlalchemy.dialects.mysql.pymysql",
     "sqlalchemy.dialects.postgresql.psycopg", "watchdog.observers",
 ]  # fmt: skip
+#: Held while processes are asked for their exit codes: `start` asks those of all threads, and a code is told once.
+_ASKING = threading.Lock()
 #: The variables that an interpreter or its libraries read at their start.
 _AT_START = ("PYTHON", "LANG", "LC_", "LD_", "TZ", "TMPDIR", "HOME", "PATH")
 
@@ -40,11 +44,13 @@ def run(
         streams = [Path(place, name) for name in ("stdin", "stdout", "stderr")]
         streams[0].write_bytes(stdin)
         process = context.Process(target=_run, args=(list(command), str(folder), dict(environment), streams))
-        process.start()
-        process.join(timeout)
-        if process.is_alive():
+        with _ASKING:
+            process.start()
+        if not multiprocessing.connection.wait([process.sentinel], timeout):
             process.kill()
             raise subprocess.TimeoutExpired(list(command), timeout)
+        with _ASKING:
+            process.join()
         out, err = (stream.read_bytes() for stream in streams[1:])
         return subprocess.CompletedProcess(list(command), process.exitcode or 0, out, err)
 

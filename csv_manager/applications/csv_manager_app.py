@@ -5,6 +5,7 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ from csv_manager.patterns.terminal import write_what_can_be
 
 #: Ctrl-C is the same Ctrl-C for so long.
 _IMPATIENT_SECONDS = 1
+#: When an interrupt is tried again that came where nothing can be raised.
+_SOON_SECONDS = 0.001
 _HELP = """Change data capture for CSV files.
 
 \b
@@ -85,7 +88,9 @@ def start_app() -> None:
     """Run the command line, and end the process with its exit code; Ctrl-C interrupts it, unless it is ignored."""
     try:
         if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None):
-            signal.signal(signal.SIGINT, _Interrupting())
+            interrupting = _Interrupting()
+            signal.signal(signal.SIGINT, interrupting)
+            sys.unraisablehook = interrupting.unraisable
         code = main()
     except KeyboardInterrupt:  # while it begins or ends; in between, main says so itself
         click.echo("Interrupted.", err=True)
@@ -106,6 +111,16 @@ class _Interrupting:
         if now - self._last > _IMPATIENT_SECONDS:
             self._last = now
             raise KeyboardInterrupt
+
+    def unraisable(self, told: "sys.UnraisableHookArgs") -> None:
+        """Interrupt soon, where an interrupt came within a finalizer, which Python goes on after."""
+        if issubclass(told.exc_type, KeyboardInterrupt):
+            self._last = -math.inf
+            again = threading.Timer(_SOON_SECONDS, os.kill, (os.getpid(), signal.SIGINT))
+            again.daemon = True
+            again.start()
+        else:
+            sys.__unraisablehook__(told)
 
 
 def main(args: Sequence[str] | None = None, application: CSV_MANAGER_APP | None = None) -> int:

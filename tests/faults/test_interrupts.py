@@ -38,6 +38,24 @@ class Begun(CsvCommandsPattern):
         Path(os.environ["BEGUN"]).touch()
 """
 
+#: A plugin whose command is interrupted within a finalizer, where Python raises nothing.
+_FINALIZING = """
+import signal, time
+from csv_manager.patterns import CsvCommandsPattern
+
+class Finalized:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+class Finalizing(CsvCommandsPattern):
+    def activate(self):
+        self.commands.register("csv_finalize", "Ends something.", self.finalize)
+
+    def finalize(self):
+        Finalized()
+        time.sleep(60)
+"""
+
 
 class Interrupter:
     """Runs commands and interrupts them at random; `shots` counts how they ended."""
@@ -277,3 +295,9 @@ def test_an_interrupted_check_says_so_and_the_next_one_does_it(cli: "Cli", inter
     cli("csv_watcher_set", "data.csv", "--settle", "0")
     cli("csv_watch", "--once")
     assert cli.counts("data.csv") == [(1, 0, 0), (1, 0, 1)]
+
+
+def test_an_interrupt_within_a_finalizer_interrupts_what_comes_after_it(cli: "Cli") -> None:
+    plugin = cli.write("finalizing.py", _FINALIZING)
+    done = cli.run("--plugin", plugin, "csv_finalize")
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, b"", b"Interrupted.")
