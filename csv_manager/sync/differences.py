@@ -1,7 +1,7 @@
 """How the tables of a database differ from those that are wanted, as operations of Alembic that mend it."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, DefaultClause, MetaData, inspect
 
 from csv_manager.core.errors import ConfigurationError
 from csv_manager.sync.discovery import texts_in, type_of, uniques_of
-from csv_manager.sync.schema import Column, Table
+from csv_manager.sync.schema import Column, Table, Unique
 from csv_manager.sync.sql_dialects import SqlDialect, sql_dialect_named
 
 #: What MySQL's types tell beside what they are.
@@ -234,25 +234,45 @@ class _Steps:
         by_name = {each.column.name: each.column for each in modified.ops if isinstance(each, ops.AddColumnOp)}
         for operation in modified.ops:
             if isinstance(operation, ops.DropColumnOp) and operation.column_name in pairs:
-                yield self._rename(modified, operation.to_column(), by_name[pairs[operation.column_name]])
+                yield from self._rename(modified, operation.to_column(), by_name[pairs[operation.column_name]])
         for operation in modified.ops:
-            if not _columns_of(operation) & {*pairs, *pairs.values()}:
+            if not _columns_of(operation) & {*pairs, *pairs.values()} or self._is_new(operation, pairs, there):
                 yield self._change(modified.table_name, operation, modified.schema)
 
-    def _rename(self, modified: ops.ModifyTableOps, gone: "SqlColumn[Any]", come: "SqlColumn[Any]") -> Step:
-        """A column under its new name, and with its new type."""
-        name = modified.table_name
-        told = ops.AlterColumnOp(
-            name, gone.name, schema=modified.schema, modify_name=come.name, existing_type=gone.type,
-            existing_nullable=gone.nullable, existing_server_default=gone.server_default, existing_comment=gone.comment,
-        )  # fmt: skip
+    def _is_new(self, operation: Any, pairs: Mapping[str, str], uniques: Sequence[Unique]) -> bool:
+        """Whether a constraint of renamed columns is to be made; one that is there has their new names."""
+        if isinstance(operation, ops.CreateUniqueConstraintOp):
+            known = [{pairs.get(name, name) for name in unique.columns} for unique in uniques]
+        elif isinstance(operation, ops.CreateForeignKeyOp):
+            found = self._inspector.get_foreign_keys(operation.source_table, operation.kw.get("source_schema"))
+            known = [
+                {pairs.get(name, name) for name in key["constrained_columns"]}
+                for key in found
+                if key["referred_table"] == operation.referent_table
+            ]
+        else:
+            return False
+        return _columns_of(operation) not in known
+
+    def _rename(self, modified: ops.ModifyTableOps, gone: "SqlColumn[Any]", come: "SqlColumn[Any]") -> Iterator[Step]:
+        """A column gets its new name, and then what else is another."""
+        name, schema = modified.table_name, modified.schema
+        there: dict[str, Any] = {
+            "schema": schema, "existing_type": gone.type, "existing_nullable": gone.nullable,
+            "existing_server_default": gone.server_default, "existing_comment": gone.comment,
+        }  # fmt: skip
+        yield self._change(name, ops.AlterColumnOp(name, gone.name, modify_name=come.name, **there), schema)
+        told = ops.AlterColumnOp(name, come.name, **there)
         if self._types.differ(None, None, None, gone.type, come.type):
             told.modify_type = come.type
         if gone.nullable != come.nullable:
             told.modify_nullable = come.nullable
         if not _is_default(gone, come, self._sql_dialect):
             told.modify_server_default = come.server_default
-        return self._change(name, told, modified.schema)
+        if gone.comment != come.comment and self._sql_dialect.sqlalchemy.supports_comments:
+            told.modify_comment = come.comment
+        if told.has_changes():
+            yield self._change(name, told, schema)
 
     def _change(self, table: str, operation: Any, schema: str | None) -> Step:
         self._name(table, operation)
@@ -276,7 +296,7 @@ class _Steps:
 
     def _column(self, table: str, schema: str | None, operation: ops.AlterColumnOp) -> Column | None:
         """The column as it is wanted that gets another type."""
-        name = operation.modify_name or operation.column_name
+        name = operation.column_name
         columns = self._wanted[schema, table].columns if operation.modify_type is not None else ()
         return next((column for column in columns if column.name == name), None)
 

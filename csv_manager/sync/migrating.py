@@ -36,7 +36,9 @@ def apply(connection: Connection, difference: Difference) -> None:
         _check(connection, table, schema, steps)
         try:
             if connection.dialect.name == "sqlite" and not all(map(_is_simple, steps)):
-                _rebuild(connection, operations, table, schema, steps)
+                rest = _rename(connection, table, schema, steps)
+                if rest:
+                    _rebuild(connection, operations, table, schema, rest)
             else:
                 for step in steps:
                     operations.invoke(step.operation)
@@ -91,15 +93,19 @@ def _check(connection: Connection, table: str, schema: str | None, steps: Sequen
     """Raise `TargetError` for what would change, or lose, a value or a property of a column."""
     quoted = sql_dialect_of(connection).quoted
     where = quoted(schema, table)
+    was = {name: old for old, name in _renames(steps).items()}
+    new = "".join(f", {quoted(old)} AS {quoted(name)}" for name, old in was.items())
     for step in steps:
         operation = step.operation
         if isinstance(operation, ops.AlterColumnOp):
+            name = was.get(operation.column_name, operation.column_name)
             if connection.dialect.name == "mysql":
-                refuse_more(connection, where, table, operation.column_name)
+                refuse_more(connection, where, table, name)
             if step.column is not None:
-                _check_values(connection, where, f"{table}.{operation.column_name}", operation.column_name, step.column)
+                _check_values(connection, where, f"{table}.{name}", name, step.column)
         elif isinstance(operation, ops.CreateCheckConstraintOp):
-            found = run(connection, f"SELECT 1 FROM {where} WHERE NOT ({operation.condition}) LIMIT 1")  # noqa: S608
+            rows = f"(SELECT {where}.*{new} FROM {where}) AS now"  # noqa: S608 - names are quoted
+            found = run(connection, f"SELECT 1 FROM {rows} WHERE NOT ({operation.condition}) LIMIT 1")  # noqa: S608
             if found.first() is not None:
                 raise TargetError(f"{step.told}, and there is a row with another value; nothing was changed.")
         elif isinstance(operation, ops.AddColumnOp):
@@ -155,6 +161,22 @@ def _is_simple(step: Step) -> bool:
         column = operation.column
         return bool(column.nullable) and column.server_default is None and not column.foreign_keys and not column.unique
     return isinstance(operation, ops.CreateTableOp | ops.DropTableOp)
+
+
+def _renames(steps: Sequence[Step]) -> dict[str, str]:
+    """The columns that get other names, with these."""
+    operations = (step.operation for step in steps)
+    found = (each for each in operations if isinstance(each, ops.AlterColumnOp))
+    return {each.column_name: each.modify_name for each in found if each.modify_name is not None}
+
+
+def _rename(connection: Connection, table: str, schema: str | None, steps: Sequence[Step]) -> list[Step]:
+    """Give columns of a table of SQLite's their new names; what is left to do."""
+    quoted = sql_dialect_of(connection).quoted
+    for old, new in _renames(steps).items():
+        names = f"{quoted(old)} TO {quoted(new)}"
+        run(connection, f"ALTER TABLE {quoted(schema, table)} RENAME COLUMN {names}")
+    return [step for step in steps if not _renames([step])]
 
 
 def _rebuild(

@@ -16,6 +16,7 @@ import pytest
 import servers
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
 
 import csv_manager
 from csv_manager.core.errors import ConfigurationError, CsvManagerError, OptionError
@@ -32,7 +33,7 @@ from csv_manager.sync import (
     declare,
     tables_of,
 )
-from csv_manager.sync.loading import Counts
+from csv_manager.sync.loading import Counts, TargetError
 
 
 class Colour(enum.Enum):
@@ -365,10 +366,58 @@ def test_a_field_says_what_it_was_called(database: Database, url: URL) -> None:
     database.apply([old])
     database.insert_rows(old, ["id", "name"], [(1, "One")])
     done = told(database.apply([Renamed]))
-    assert len(done) == 1
-    assert done[0].startswith("the column Renamed.name is called title now")
+    assert done[0] == "the column Renamed.name is called title now"
     assert told(database.compare([Renamed])) == []
     assert query(url, f"SELECT title FROM {quoted(url, 'Renamed')}") == [("One",)]
+
+
+class Size(enum.Enum):
+    """Sizes of what is renamed."""
+
+    SMALL = "s"
+    LARGE = "l"
+
+
+@dataclass
+class RenamedAndMore:
+    """A table whose columns were called otherwise, and had no constraints."""
+
+    id: Annotated[int, PrimaryKey()]
+    title: Annotated[str, RenamedFrom("name"), Comment("of a book"), Distinct(), SqlType(kind="text", length=100)] = "?"
+    size: Annotated[Size, RenamedFrom("extent")] = Size.SMALL
+    seller: Annotated[Seller | None, RenamedFrom("by")] = None
+
+
+@dataclass
+class _Before:
+    """A table whose columns were called otherwise, and had no constraints."""
+
+    id: Annotated[int, PrimaryKey()]
+    name: Annotated[str, SqlType(kind="text", length=40)]
+    extent: Annotated[str, SqlType(kind="text", length=1)]
+    by: int | None = None
+
+
+def test_a_renamed_field_is_what_else_it_is_at_once(database: Database, url: URL) -> None:
+    old = dataclasses.replace(declare(_Before), name="RenamedAndMore")
+    database.apply([Seller, old])
+    database.insert_rows(declare(Seller), ["id", "name"], [(7, "Seven")])
+    database.insert_rows(old, ["id", "name", "extent", "by"], [(1, "One", "l", 7)])
+    database.apply([Seller, RenamedAndMore])
+    assert told(database.compare([Seller, RenamedAndMore])) == []
+    assert query(url, f"SELECT title, size, seller FROM {quoted(url, 'RenamedAndMore')}") == [("One", "l", 7)]
+    for title, size in (("'One'", "'s'"), ("'Two'", "'x'")):
+        with pytest.raises(DBAPIError):
+            query(url, f"INSERT INTO {quoted(url, 'RenamedAndMore')} (id, title, size) VALUES (2, {title}, {size})")
+
+
+def test_a_renamed_field_whose_values_do_not_fit_leaves_the_table(database: Database, url: URL) -> None:
+    old = dataclasses.replace(declare(_Before), name="RenamedAndMore")
+    database.apply([Seller, old])
+    database.insert_rows(old, ["id", "name", "extent"], [(1, "One", "x")])
+    with pytest.raises(TargetError, match="there is a row with another value"):
+        database.apply([Seller, RenamedAndMore])
+    assert query(url, f"SELECT name, extent FROM {quoted(url, 'RenamedAndMore')}") == [("One", "x")]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -72,22 +72,22 @@ class CsvSyncPlugin(CsvCommandsPattern, CsvWatcherPattern):
             return 0
         done: list[Any] = []
         try:
-            failed = self._load_first(files, done, form)
+            failures = self._load_first(files, done, form)
         except BaseException:
             if not done:  # else the next csv_sync_run goes on
                 self.csv_watcher.syncing.take_back(target)
             raise
-        if failed and not done:
+        if failures and not done:
             self.csv_watcher.syncing.take_back(target)
             return 2
-        self._answer(done, form)
+        self._answer(done, form, failures)
         if not done:
             self.say(f"{target.name} follows {short_path(watcher.csv_file)}, of which there is no version yet.")
-        return 1 if failed else 0
+        return 1 if failures else 0
 
-    def _load_first(self, files: Sequence[Any], done: list[Any], form: str) -> bool:
-        """Load what files hold, and add to `done` what was; whether one of several could not be."""
-        failed = False
+    def _load_first(self, files: Sequence[Any], done: list[Any], form: str) -> list[words.Failure]:
+        """Load what files hold, and add to `done` what was; which of several could not be."""
+        failures: list[words.Failure] = []
         for file in files:
             try:
                 with self._progress(file) as read:
@@ -96,9 +96,8 @@ class CsvSyncPlugin(CsvCommandsPattern, CsvWatcherPattern):
             except CsvManagerError as error:
                 if len(files) == 1:
                     raise
-                self.say(str(error))
-                failed = True
-        return failed
+                failures.append(self._failure(file, error))
+        return failures
 
     def csv_sync_list(self, csv_file: str | Sequence[str] = (), form: str = "table") -> None:
         """Write the targets of files, or all."""
@@ -136,7 +135,8 @@ class CsvSyncPlugin(CsvCommandsPattern, CsvWatcherPattern):
             raise OptionError("--plan, --verify and --repair are three things to do; choose one.")
         syncing = self.csv_watcher.syncing
         done: list[Any] = []
-        failed = False
+        failures: list[words.Failure] = []
+        differs = False
         files = self._files(csv_file, database, table)
         if rename:
             files = self._rename(
@@ -147,7 +147,7 @@ class CsvSyncPlugin(CsvCommandsPattern, CsvWatcherPattern):
                 with self._progress(file) as read:
                     if verify:
                         found = [syncing.verify(file, done=read)]
-                        failed = failed or found != [None]
+                        differs = differs or found != [None]
                         done += filter(None, found)
                     elif plan:
                         done += self._plan(file, read, form)
@@ -155,11 +155,11 @@ class CsvSyncPlugin(CsvCommandsPattern, CsvWatcherPattern):
                         at_head = bool(rename) and file.version == file.head  # it is loaded anew then
                         done += self._run(file, read, repair=repair or at_head)
             except CsvManagerError as error:
-                self.say(str(error))
-                failed = True
+                failures.append(self._failure(file, error))
+        failed = differs or bool(failures)
         if not failed and len(rename) > sum(len(synced.renamed) for synced in done):
             self.say("A column was not renamed: the table lacks the old name, or has the new one already.")
-        self._answer(done, form, verb="is not as " if verify else "would be at " if plan else "")
+        self._answer(done, form, failures, verb="is not as " if verify else "would be at " if plan else "")
         if plan and done:
             self.say("Nothing was done.")
         elif not done and not failed:
@@ -187,7 +187,8 @@ class CsvSyncPlugin(CsvCommandsPattern, CsvWatcherPattern):
         names = ", ".join(file.target.name for file in files)
         if not self.agree(f"Bring {names} to version {number} of {short_path(files[0].path)}?", yes=yes):
             return 1
-        done, failed = [], False
+        done: list[Any] = []
+        failures: list[words.Failure] = []
         for file in files:
             try:
                 with self._progress(file) as read:
@@ -195,12 +196,11 @@ class CsvSyncPlugin(CsvCommandsPattern, CsvWatcherPattern):
             except CsvManagerError as error:
                 if len(files) == 1:
                     raise
-                self.say(str(error))
-                failed = True
-        self._answer(done, form)
+                failures.append(self._failure(file, error))
+        self._answer(done, form, failures)
         if done:
             self.say(f"Pinned there until csv_sync_run {typed_path(files[0].path)}.")
-        return 1 if failed else 0
+        return 1 if failures else 0
 
     def csv_sync_delete(
         self,
@@ -373,10 +373,18 @@ class CsvSyncPlugin(CsvCommandsPattern, CsvWatcherPattern):
         size, rows = (version.size, version.rows) if version else (None, None)
         return self.progress(f"Loading {os.path.basename(file.path)}", size, rows)
 
-    def _answer(self, done: Iterable[Any], form: str, *, verb: str = "") -> None:
-        """Write what targets were brought to: a line each for people."""
+    def _failure(self, file: Any, error: CsvManagerError) -> words.Failure:
+        """Say why a target is not brought where it is to be; the others may be."""
+        failure = words.Failure(file, str(error))
+        self.say(str(failure))
+        return failure
+
+    def _answer(
+        self, done: Sequence[Any], form: str, failures: Sequence[words.Failure] = (), *, verb: str = ""
+    ) -> None:
+        """Write what targets were brought to: a line each for people, who were told of failures."""
         if form == "table":
             for synced in done:
                 click.echo(words.line(synced, verb))
             return
-        self.answer(map(words.row, done), words.COLUMNS, form)
+        self.answer(map(words.row, [*done, *failures]), words.COLUMNS, form)

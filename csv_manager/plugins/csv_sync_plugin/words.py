@@ -1,7 +1,7 @@
 """What people write of targets, and what they are told of them."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -13,12 +13,38 @@ _BLOCK = 1 << 16
 #: What programs are told of a target that was brought to a version.
 COLUMNS = (
     "csv_file", "database", "table", "version", "inserted", "updated", "deleted", "rows", "seconds", "changes",
-    "left_out",
+    "left_out", "error",
 )  # fmt: skip
 
 
-def row(synced: Any) -> dict[str, Any]:
-    """What a target was brought to, for programs."""
+class Failure(NamedTuple):
+    """A target that was not brought to its file's head, or not looked at, and why not."""
+
+    file: Any
+    error: str
+
+    def __str__(self) -> str:
+        target = self.file.target
+        return f"{place(target.database)}: {target.table_name}: {self.error}"
+
+
+def row(told: Any) -> dict[str, Any]:
+    """What a target was brought to, or why it was not, for programs."""
+    return _failure_row(told) if isinstance(told, Failure) else _row(told)
+
+
+def _failure_row(failure: Failure) -> dict[str, Any]:
+    file = failure.file
+    return dict.fromkeys(COLUMNS) | {
+        "csv_file": file.path,
+        "database": file.target.database,
+        "table": file.target.table_name,
+        "version": file.version,
+        "error": failure.error,
+    }
+
+
+def _row(synced: Any) -> dict[str, Any]:
     return {
         "csv_file": synced.csv_file,
         "database": synced.target.database,
@@ -31,6 +57,7 @@ def row(synced: Any) -> dict[str, Any]:
         "seconds": round(synced.seconds, 3),
         "changes": list(synced.told),
         "left_out": synced.left_out,
+        "error": None,
     }
 
 
