@@ -356,7 +356,9 @@ class Dlt(Way):
         import dlt
 
         self._dlt = dlt
-        destination = dlt.destinations.sqlalchemy(self.url.render_as_string(hide_password=False))
+        # Without primary keys each row that is merged is looked for among all.
+        url = self.url.render_as_string(hide_password=False)
+        destination = dlt.destinations.sqlalchemy(url, create_primary_keys=True)
         self._pipeline = dlt.pipeline(
             pipeline_name=f"bench{time.time_ns()}", destination=destination, dataset_name="main"
         )

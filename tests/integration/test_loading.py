@@ -189,6 +189,18 @@ def test_what_the_database_itself_refuses_names_the_row(target: tuple[str, Conne
     assert rows_of(connection, table) == []
 
 
+@pytest.mark.parametrize("number", [1, 128, 129, 300])
+def test_of_many_rows_the_one_is_named_that_the_database_refuses(target: tuple[str, Connection], number: int) -> None:
+    _, connection = target
+    table = made(target, "id,v\n1,x\n", key=["id"])
+    connection.commit()
+    rows = [f"{'abc' if row == number else row},x\n" for row in range(1, 301)]
+    bad = CsvRows(content("id,v\n" + "".join(rows)))
+    with pytest.raises(TargetError, match=rf"data\.csv: line {number + 1}: .*says the table data"), connection.begin():
+        loader_of(connection).insert(connection, table, bad)
+    assert rows_of(connection, table) == []
+
+
 def test_a_key_that_is_there_twice_is_refused(target: tuple[str, Connection]) -> None:
     _, connection = target
     table = made(target, "id,v\n1,x\n", key=["id"])

@@ -2,7 +2,7 @@
 
 import itertools
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -21,6 +21,9 @@ from csv_manager.sync.rows import Cells, Rows
 from csv_manager.sync.schema import Column, Table
 from csv_manager.sync.sql_dialects import sql_dialect_named
 from csv_manager.sync.types import CANONICAL
+
+#: How many values a statement binds, if its rows have fewer: of ten columns, 25 rows.
+_VALUES = 256
 
 
 class _RepeatedError(Exception):
@@ -41,19 +44,46 @@ class _Keys(Rows):
             yield [[cells[place] for place in self._places] for cells in chunk]
 
 
-class _Counter:
-    """Rows, which are counted on their way."""
+class _Batches:
+    """Rows on their way into statements that take several at a time, which is quicker; `count` is how many they were.
 
-    def __init__(self, rows: Rows) -> None:
-        self._rows, self.count = rows, 0
+    `statement` is one for as many rows as it is called with.
+    """
 
-    def __iter__(self) -> Iterator[Cells]:
-        return itertools.chain.from_iterable(self._counted())
+    def __init__(self, rows: Iterable[Sequence[Any]], width: int, statement: Callable[[int], str]) -> None:
+        self._rows, self._size, self._statement = iter(rows), max(_VALUES // width, 1), statement
+        self._last: list[Sequence[Any]] = []
+        self.count = 0
 
-    def _counted(self) -> Iterator[Sequence[Cells]]:
-        for chunk in self._rows.chunks():
-            self.count += len(chunk)
-            yield chunk
+    def execute(self, driver: Any) -> int:
+        """Execute them; how many rows were written, without what triggers did."""
+        written = driver.executemany(self._statement(self._size), self._full()).rowcount
+        if self._last:
+            self.count += len(self._last)
+            written = max(written, 0) + driver.execute(self._statement(len(self._last)), _flat(self._last)).rowcount
+        return max(int(written), 0)
+
+    def _full(self) -> Iterator[list[Any]]:
+        """The values of as many rows as a statement takes; what is left then are fewer."""
+        while len(rows := list(itertools.islice(self._rows, self._size))) == self._size:
+            self._last = rows
+            self.count += len(rows)
+            yield _flat(rows)
+        self._last = rows
+
+    def refused(self, driver: Any) -> int | None:
+        """The number of the row that the database has just refused, by executing those of its statement one by one."""
+        begin = self.count - len(self._last)
+        for number, row in enumerate(self._last if driver.in_transaction else (), begin):
+            try:
+                driver.execute(self._statement(1), row)
+            except sqlite3.Error:
+                return number
+        return None
+
+
+def _flat(rows: Iterable[Sequence[Any]]) -> list[Any]:
+    return list(itertools.chain.from_iterable(rows))
 
 
 class SqliteLoader(Loader):
@@ -63,17 +93,24 @@ class SqliteLoader(Loader):
     stage = "temp.csv_manager_stage"
 
     def _load(self, connection: Connection, target: str, table: Table, rows: Rows) -> int:
-        bound = ", ".join(map(_value, typed(table, rows)))
         driver: Any = connection.connection.driver_connection
-        before = driver.total_changes
+        batches = self._batches(table, rows, f"INSERT INTO {target} ({self.listed(rows.columns)}) ")
         try:
-            cursor = driver.executemany(
-                f"INSERT INTO {target} ({self.listed(rows.columns)}) VALUES ({bound})", _bound(table, rows)
-            )
+            return batches.execute(driver)
         except sqlite3.Error as error:
-            place = rows.place(driver.total_changes - before)
+            number = batches.refused(driver)
+            place = rows.name if number is None else rows.place(number)
             raise TargetError(f"{place}: {error}, says the table {table.name}; nothing was written.") from error
-        return max(int(cursor.rowcount), 0)  # without what triggers did
+
+    @staticmethod
+    def _batches(table: Table, rows: Rows, before: str, behind: str = "") -> _Batches:
+        """Rows for statements that have their values between two texts."""
+        values = f"({', '.join(map(_value, typed(table, rows)))})"
+        return _Batches(
+            _bound(table, rows),
+            len(rows.columns),
+            lambda count: f"{before}VALUES {', '.join(itertools.repeat(values, count))}{behind}",
+        )
 
     def merge(
         self,
@@ -105,25 +142,22 @@ class SqliteLoader(Loader):
         mirrored: Mapping[str, str] | None,
     ) -> Counts:
         """By one INSERT … ON CONFLICT; of a mirror, with the values that its rows have."""
-        counter = _Counter(rows)
         where = "true" + self.and_within(mirrored or {}, "t")
         before = self.count(connection, table, where)
-        bound = ", ".join(map(_value, typed(table, rows)))
-        told = self._upserting(table, rows, stamps, f"VALUES ({bound})")
-        driver: Any = connection.connection.driver_connection
-        written = max(int(driver.executemany(told, _bound(table, counter, rows.columns)).rowcount), 0)
+        batches = self._batches(table, rows, *self._upserting(table, rows, stamps))
+        written = batches.execute(connection.connection.driver_connection)
         after = self.count(connection, table, where)
         deleted = 0
-        if mirrored is not None and after != counter.count:
+        if mirrored is not None and after != batches.count:
             with self._staged(connection, table, _Keys(rows, table)):
                 deleted = self._delete_others(connection, table, mirrored)
-            if after - deleted != counter.count:
+            if after - deleted != batches.count:
                 raise _RepeatedError
         inserted = after - before
         return Counts(inserted=inserted, updated=written - inserted, deleted=deleted)
 
-    def _upserting(self, table: Table, rows: Rows, stamps: Collection[str], source: str) -> str:
-        """The statement that merges rows, and leaves those alone that are as they should be."""
+    def _upserting(self, table: Table, rows: Rows, stamps: Collection[str]) -> tuple[str, str]:
+        """What stands before and behind rows to merge them, and leaves those alone that are as they should be."""
         columns = self.listed(rows.columns)
         changed, conflict = values(table, rows), "DO NOTHING"
         compared = [name for name in changed if name not in stamps]
@@ -132,7 +166,7 @@ class SqliteLoader(Loader):
             differ = (f"NOT ({self.same(self.column(table, name), 't', 'excluded')})" for name in compared)
             conflict = f"DO UPDATE SET {sets} WHERE {' OR '.join(differ)}"
         key = self.listed(table.key)
-        return f"INSERT INTO {self.table_name(table)} AS t ({columns}) {source} ON CONFLICT ({key}) {conflict}"
+        return f"INSERT INTO {self.table_name(table)} AS t ({columns}) ", f" ON CONFLICT ({key}) {conflict}"
 
     def _make_stage(self, connection: Connection, table: Table, rows: Rows) -> None:
         columns = [
@@ -148,8 +182,9 @@ class SqliteLoader(Loader):
         """By INSERT … ON CONFLICT."""
         there = f"SELECT 1 FROM {self.table_name(table)} AS t WHERE {self.matched(table, 's', 't')}"
         new = staged - run(connection, f"SELECT count(*) FROM {self.stage} AS s WHERE EXISTS ({there})").scalar_one()
-        source = f"SELECT {self.listed(rows.columns)} FROM {self.stage} WHERE true"
-        return new, run(connection, self._upserting(table, rows, stamps, source)).rowcount - new
+        before, behind = self._upserting(table, rows, stamps)
+        told = f"{before}SELECT {self.listed(rows.columns)} FROM {self.stage} WHERE true{behind}"
+        return new, run(connection, told).rowcount - new
 
     def _delete(self, connection: Connection, table: Table) -> int:
         return self._delete_where(connection, table, "EXISTS")
@@ -171,12 +206,9 @@ class SqliteLoader(Loader):
         """Whoever writes to an SQLite file is alone with it."""
 
 
-def _bound(table: Table, rows: Iterable[Cells], columns: Sequence[str] | None = None) -> Iterable[Sequence[Any]]:
+def _bound(table: Table, rows: Rows) -> Iterable[Sequence[Any]]:
     """Rows as they are bound, with bytes for columns of bytes."""
-    names = rows.columns if isinstance(rows, Rows) else columns or ()
-    places = {
-        names.index(column.name) for column in table.columns if column.type.kind == "bytes" and column.name in names
-    }
+    places = {number for number, column in enumerate(typed(table, rows)) if column.type.kind == "bytes"}
     if not places:
         return rows
     return ([as_bytes(cell) if at in places and cell else cell for at, cell in enumerate(cells)] for cells in rows)
