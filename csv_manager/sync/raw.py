@@ -47,24 +47,20 @@ def with_line_ends(blocks: Iterable[bytes], end: bytes) -> Iterator[bytes]:
         raise NotPlainError
 
 
-class Gaps:
-    """Blocks of which it is known behind the last one whether a field may be empty."""
-
-    def __init__(self, blocks: Iterable[bytes], table: Table) -> None:
-        form = table.csv_format
-        delimiter, quote = form.delimiter.encode(), form.quotechar.encode()
-        self._marks = (delimiter * 2, *(delimiter + end for end in (b"\n", b"\r")), b"\n" + delimiter, quote * 2)
-        self._blocks = blocks
-        self.found = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        last = b"\n"
-        for block in self._blocks:
-            if not self.found:
-                self.found = any(mark in block for mark in self._marks) or last + block[:1] in self._marks
-            last = block[-1:]
-            yield block
-        self.found = self.found or last == self._marks[0][:1]
+def has_gaps(table: Table) -> bool:
+    """Whether a field of a content that `is_plain` may be empty, with quotes or without."""
+    form = table.csv_format
+    delimiter, quote = form.delimiter.encode(), form.quotechar.encode()
+    end = line_end(table)[:1]
+    marks = [delimiter + empty + behind for empty in (b"", quote * 2) for behind in (delimiter, end)]
+    marks += [b"\n" + empty + delimiter for empty in (b"", quote * 2)]
+    plain, offset, last = table.plain, table.start, b"\n"
+    while block := plain.read(offset, _BLOCK):
+        text = last + block
+        if any(mark in text for mark in marks):
+            return True
+        offset, last = offset + len(block), text[-3:]
+    return any(mark in last + end for mark in marks)
 
 
 def plain_blocks(table: Table, *without: bytes, size: int = _BLOCK) -> Iterator[bytes]:

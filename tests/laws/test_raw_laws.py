@@ -1,5 +1,6 @@
 """Bytes that a database reads by itself are rows to it as they are to Python's csv module."""
 
+import csv
 import io
 from collections.abc import Iterator
 
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from csv_manager.core.model import CsvFormat
 from csv_manager.core.reading import Table
-from csv_manager.sync.raw import NotPlainError, is_plain, plain_blocks
+from csv_manager.sync.raw import NotPlainError, has_gaps, is_plain, plain_blocks
 
+CELLS = st.sampled_from(["", "x", '"', '""', ",", "\n", "\n,"])
 CONTENTS = st.text(st.sampled_from('ab,"\n'), max_size=30)
 
 
@@ -68,6 +70,23 @@ def test_what_is_quoted_as_it_should_be_is_handed_on(rows: list[list[str]], size
     lines = (",".join(f'"{cell.replace(chr(34), chr(34) * 2)}"' for cell in row) for row in rows)
     text = "".join(f"{line}\n" for line in lines)
     assert b"".join(plain_blocks(table("h,i\n" + text), size=size)).decode() == text
+
+
+@given(
+    rows=st.lists(
+        st.lists(st.sampled_from(["", "x", '"', '""', ",", "\n", "\n,"]), min_size=3, max_size=3), min_size=1
+    ),
+    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+    end=st.sampled_from(["\n", "\r\n"]),
+    is_ended=st.booleans(),
+)
+def test_no_empty_field_is_overlooked(rows: list[list[str]], quoting: int, end: str, is_ended: bool) -> None:
+    written = io.StringIO(newline="")
+    csv.writer(written, quoting=quoting, lineterminator=end).writerows([["a", "b", "c"], *rows])  # type: ignore[arg-type]
+    text = written.getvalue()
+    found = has_gaps(table(text if is_ended else text.removesuffix(end)))
+    assert found or not any("" in row for row in rows)
+    assert not found or any("" in row or "," in "".join(row) for row in rows)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])

@@ -5,8 +5,8 @@ LOAD DATA LOCAL takes what does not fit a column as something else, and only war
 
 import contextlib
 import datetime as dt
+import os
 import re
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,13 +27,15 @@ from csv_manager.sync.loading.interface import (
     typed,
     values,
 )
-from csv_manager.sync.raw import Gaps, NotPlainError, line_end, plain_blocks, with_line_ends
+from csv_manager.sync.raw import NotPlainError, has_gaps, line_end, plain_blocks, with_line_ends
 from csv_manager.sync.rows import Rows, tab_separated
 from csv_manager.sync.schema import Column, Table
 from csv_manager.sync.sql_dialects import sql_dialect_named
 
 #: CLIENT_LOCAL_FILES of the protocol.
 _LOCAL_FILES = 1 << 7
+#: The most bytes that are sent at once.
+_PACKET = 1 << 16
 _BOOLS = {"true": 1, "false": 0}
 _ROW = re.compile(r"at row (\d+)")
 _COLUMN = re.compile(r"column (?:`[^`]*`\.){0,2}[`'](.+?)[`'] at row")
@@ -45,6 +47,8 @@ class _Layout:
 
     fields: str
     lines: str
+    #: Whether it may have empty fields, which have no value in columns that are no text.
+    has_gaps: bool = False
 
     def __str__(self) -> str:
         return f"CHARACTER SET utf8mb4 FIELDS {self.fields} LINES TERMINATED BY '{self.lines}'"
@@ -128,33 +132,29 @@ class MysqlLoader(Loader):
             try:
                 with connection.begin_nested():
                     end = line_end(plain)
-                    told = Gaps(with_line_ends(plain_blocks(plain, b"NULL"), end), plain)
-                    return self._send(connection, target, table, rows, told, _layout(plain, end))
+                    blocks = rows.beside(with_line_ends(plain_blocks(plain, b"NULL"), end))
+                    layout = _layout(plain, end, has_gaps=has_gaps(plain))
+                    return self._send(connection, target, table, rows, blocks, layout)
             except MisfitError:
                 raise
             except (NotPlainError, TargetError):
                 pass
-        blocks = tab_separated(rows, keeps_empty(typed(table, rows)))
-        return self._send(connection, target, table, rows, blocks, _TABS)
+        return self._send(connection, target, table, rows, tab_separated(rows, keeps_empty(typed(table, rows))), _TABS)
 
     def _send(
         self, connection: Connection, target: str, table: Table, rows: Rows, blocks: Iterable[bytes], layout: _Layout
     ) -> int:
-        """Have the server read a file of these blocks."""
-        with tempfile.NamedTemporaryFile(prefix="csv_manager-") as file:
-            file.writelines(rows.beside(blocks) if isinstance(blocks, Gaps) else blocks)
-            file.flush()
-            nulls = isinstance(blocks, Gaps) and blocks.found
-            fields, sets = [], []
-            for number, column in enumerate(typed(table, rows)):
-                field = f"@f{number}"
-                cell = f"nullif({field}, '')" if nulls and column.type.kind != "text" else field
-                value = _value(column, cell)
-                fields.append(self.quoted(column.name) if value == field else field)
-                sets += [] if value == field else [f"{self.quoted(column.name)} = {value}"]
-            told = f"LOAD DATA LOCAL INFILE {_literal(file.name)} INTO TABLE {target} {layout} ({', '.join(fields)})"
-            with telling(table, rows), _sending(connection):
-                loaded = int(run(connection, told + (f" SET {', '.join(sets)}" if sets else "")).rowcount)
+        """Have the server read these blocks as if they were a file."""
+        fields, sets = [], []
+        for number, column in enumerate(typed(table, rows)):
+            field = f"@f{number}"
+            cell = f"nullif({field}, '')" if layout.has_gaps and column.type.kind != "text" else field
+            value = _value(column, cell)
+            fields.append(self.quoted(column.name) if value == field else field)
+            sets += [] if value == field else [f"{self.quoted(column.name)} = {value}"]
+        told = f"LOAD DATA LOCAL INFILE {_literal(os.devnull)} INTO TABLE {target} {layout} ({', '.join(fields)})"
+        with telling(table, rows), _sending(connection, blocks):
+            loaded = int(run(connection, told + (f" SET {', '.join(sets)}" if sets else "")).rowcount)
         warning = run(connection, "SHOW WARNINGS LIMIT 1").first()
         if warning is not None:
             raise self._failure(warning[2], table, rows)
@@ -184,42 +184,66 @@ class MysqlLoader(Loader):
         return TargetError(f"{place}{where}: {said}, says the table {table.name}; nothing was written.")
 
 
-@contextlib.contextmanager
-def _sending(connection: Connection) -> Iterator[None]:
-    """Let the server have the file that it asks for, for as long as one is sent to it, and no longer.
+class _Sender:
+    """Stands for a driver's `write_packet` while the server asks for a file: sends these blocks, and nothing else.
 
-    An interrupt may come within a packet, of which the server would wait for the rest; so the connection is closed.
+    The server works on what it has while the next block is made. If that fails it is told that this was all, so that it
+    answers. An interrupt may come within a packet, of which it would wait for the rest; so the connection is closed.
     """
-    driver: Any = connection.connection.driver_connection
-    send, stopped = driver._write_bytes, []  # noqa: SLF001
 
-    def write(data: bytes) -> None:
+    def __init__(self, driver: Any, blocks: Iterable[bytes]) -> None:
+        self._driver, self._blocks = driver, blocks
+        self._write = driver.write_packet
+        self.failed: BaseException | None = None
+
+    def __call__(self, payload: bytes) -> None:
+        """Send the blocks instead of nothing, which is the end of a file; what PyMySQL has read is not sent."""
+        if payload:
+            return
         try:
-            send(data)
+            self._send()
+            self._write(b"")
         except Exception:
             raise
         except BaseException as stop:
-            stopped.append(stop)
-            driver._force_close()  # noqa: SLF001
+            self.failed = stop
+            self._driver._force_close()  # noqa: SLF001
             raise
 
-    driver._local_infile, driver._write_bytes = True, write  # noqa: SLF001 - PyMySQL has no other switch
+    def _send(self) -> None:
+        try:
+            for block in self._blocks:
+                for begin in range(0, len(block), _PACKET):
+                    self._write(block[begin : begin + _PACKET])
+        except Exception as error:  # noqa: BLE001 - it is raised behind the answer
+            self.failed = error
+
+
+@contextlib.contextmanager
+def _sending(connection: Connection, blocks: Iterable[bytes]) -> Iterator[None]:
+    """Let the server have these blocks where it asks for a file, whichever that is."""
+    driver: Any = connection.connection.driver_connection
+    sender = _Sender(driver, blocks)
+    driver._local_infile, driver.write_packet = True, sender  # noqa: SLF001 - PyMySQL has no other switch
     try:
         yield
     except Exception:
-        if stopped:  # what was raised then is that nothing can be written any more
-            raise stopped[0] from None
+        if sender.failed is not None and not isinstance(sender.failed, Exception):
+            raise sender.failed from None  # what was raised then is that nothing can be written any more
         raise
     finally:
-        driver._local_infile, driver._write_bytes = False, send  # noqa: SLF001
+        driver._local_infile = False  # noqa: SLF001
+        del driver.write_packet
+    if sender.failed is not None:
+        raise sender.failed
 
 
-def _layout(content: CsvTable, end: bytes) -> _Layout:
+def _layout(content: CsvTable, end: bytes, *, has_gaps: bool) -> _Layout:
     """How the server reads the bytes of a content."""
     form = content.csv_format
     marks = f"TERMINATED BY {_literal(form.delimiter)} OPTIONALLY ENCLOSED BY {_literal(form.quotechar)}"
     lines = r"\r\n" if end == b"\r\n" else r"\n"
-    return _Layout(fields=f"{marks} ESCAPED BY ''", lines=lines)
+    return _Layout(fields=f"{marks} ESCAPED BY ''", lines=lines, has_gaps=has_gaps)
 
 
 def _value(column: Column, cell: str) -> str:
@@ -230,9 +254,9 @@ def _value(column: Column, cell: str) -> str:
         return f"if(left({cell}, 2) = '\\\\x', unhex(substr({cell}, 3)), CAST({cell} AS BINARY))"
     if not column.type.timezone:
         return cell
-    is_utc = f"right({cell}, 1) = 'Z'"
-    local = f"CAST(left({cell}, char_length({cell}) - if({is_utc}, 1, 6)) AS DATETIME(6))"
-    return f"{local} - INTERVAL if({is_utc}, '00:00', replace(right({cell}, 6), '+', '')) HOUR_MINUTE"
+    local = f"CAST(left({cell}, char_length({cell}) - 6) AS DATETIME(6))"
+    moved = f"{local} - INTERVAL replace(right({cell}, 6), '+', '') HOUR_MINUTE"
+    return f"if(right({cell}, 1) = 'Z', left({cell}, char_length({cell}) - 1), {moved})"
 
 
 def _maker(column: Column) -> Callable[[str | None], object]:
