@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from array import array
 
 _LINE_END, _LINE_FEED = b"\r\n", b"\n"
+#: Rows of each side that are looked at together.
+_TOGETHER = 2_000
 _Side = tuple[Plain, Ranges]
 
 
@@ -33,9 +35,9 @@ class _Batch(NamedTuple):
 def cancel(old: _Side, new: _Side, records: Records) -> tuple[Ranges, Ranges, bool]:
     """What is left of the ranges of both, and whether what was taken away stood in another order."""
     matcher = Matcher()
-    nothing = _Batch([], [], 0, 0)
-    for olds, news in itertools.zip_longest(_batches(*old, records), _batches(*new, records), fillvalue=nothing):
-        matcher.add(olds.rows, news.rows)
+    sides = (_rows(*side, records) for side in (old, new))
+    for olds, news in itertools.zip_longest(*sides, fillvalue=[]):
+        matcher.add(olds, news)
     (old_ranges, old_order), (new_ranges, new_order) = (
         _left(side, records, places) for side, places in zip((old, new), matcher.left(), strict=True)
     )
@@ -67,6 +69,13 @@ def _without(rows: list[bytes], gone: list[int]) -> list[bytes]:
         itertools.chain.from_iterable(rows[low + 1 : high] for low, high in itertools.pairwise([-1, *gone, len(rows)]))
     )
     return [row for row in kept if row != _LINE_FEED] if _LINE_FEED in kept else kept
+
+
+def _rows(plain: Plain, ranges: Ranges, records: Records) -> Iterator[list[bytes]]:
+    """The rows of some ranges, as many at a time on either side: else those of one would wait for the other's."""
+    rows = itertools.chain.from_iterable(batch.rows for batch in _batches(plain, ranges, records))
+    while chunk := list(itertools.islice(rows, _TOGETHER)):
+        yield chunk
 
 
 def _batches(plain: Plain, ranges: Ranges, records: Records) -> Iterator[_Batch]:

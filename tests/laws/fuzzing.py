@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from csv_manager.archive import cutting
+from csv_manager.core import cancelling, pairing, plain, ranges, reading, records, walking
 from csv_manager.core import diff as diffing
-from csv_manager.core import pairing, plain, ranges, reading, records, walking
 from csv_manager.core.changes import ChangeSet
 from csv_manager.core.digests import DigestsBuilder
 from csv_manager.core.errors import DuplicateKeyError
@@ -197,6 +197,7 @@ def tiny(rng: random.Random) -> Iterator[None]:
             (diffing, "_SAMPLE", rng.choice((0, 20, 1 << 16))),
             (pairing, "_FEW", rng.choice((0, 100, 1 << 21))),
             (reading, "_CHUNK", rng.choice((1, 2, 512))),
+            (cancelling, "_TOGETHER", rng.choice((1, 2, 5, 2_000))),
             (ranges, "_SMALL", rng.choice((0, 10, 1 << 14))),
             (ranges, "_TOGETHER", rng.choice((1, 7, 1 << 16))),
             (plain, "_BLOCK", rng.choice((1, 7, 1 << 16))),
