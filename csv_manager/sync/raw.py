@@ -6,6 +6,7 @@ between. Where a file is otherwise, its rows are written anew. What the server c
 
 import codecs
 import functools
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 
@@ -47,20 +48,48 @@ def with_line_ends(blocks: Iterable[bytes], end: bytes) -> Iterator[bytes]:
         raise NotPlainError
 
 
-def has_gaps(table: Table) -> bool:
-    """Whether a field of a content that `is_plain` may be empty, with quotes or without."""
-    form = table.csv_format
-    delimiter, quote = form.delimiter.encode(), form.quotechar.encode()
-    end = line_end(table)[:1]
-    marks = [delimiter + empty + behind for empty in (b"", quote * 2) for behind in (delimiter, end)]
-    marks += [b"\n" + empty + delimiter for empty in (b"", quote * 2)]
-    plain, offset, last = table.plain, table.start, b"\n"
-    while block := plain.read(offset, _BLOCK):
-        text = last + block
-        if any(mark in text for mark in marks):
-            return True
-        offset, last = offset + len(block), text[-3:]
-    return any(mark in last + end for mark in marks)
+def by_gaps(blocks: Iterable[bytes], table: Table) -> Iterator[tuple[bool, Iterator[bytes]]]:
+    """Blocks of rows, each with those behind it: before the first field that may be empty, and from its block on."""
+    return itertools.groupby(_whole_rows(blocks, table.csv_format.quotechar.encode()), _Gaps(table))
+
+
+def _whole_rows(blocks: Iterable[bytes], quote: bytes) -> Iterator[bytes]:
+    """Blocks, none of which ends within quotes, as such that end where a row does."""
+    rest = b""
+    for block in blocks:
+        rest += block
+        end = rest.rfind(b"\n") + 1
+        if quote not in rest[end:]:  # else the line may end in a field
+            if end:
+                yield rest[:end]
+            rest = rest[end:]
+    if rest:
+        yield rest
+
+
+class _Gaps:
+    """Whether a field may be empty, in a block of whole rows or in one before it."""
+
+    def __init__(self, table: Table) -> None:
+        form = table.csv_format
+        delimiter, quote = form.delimiter.encode(), form.quotechar.encode()
+        fields = (b"", quote * 2)
+        self._begins = tuple(field + delimiter for field in fields)
+        self._ends = tuple(delimiter + field for field in fields)
+        behind = (delimiter, line_end(table)[:1])
+        self._marks = [before + mark for before in self._ends for mark in behind]
+        self._marks += [b"\n" + begin for begin in self._begins]
+        self._found = False
+
+    def __call__(self, block: bytes) -> bool:
+        """Look at a block."""
+        self._found = (
+            self._found
+            or block.startswith(self._begins)
+            or block.endswith(self._ends)
+            or any(mark in block for mark in self._marks)
+        )
+        return self._found
 
 
 def plain_blocks(table: Table, *without: bytes, size: int = _BLOCK) -> Iterator[bytes]:

@@ -201,6 +201,24 @@ def test_of_many_rows_the_one_is_named_that_the_database_refuses(target: tuple[s
     assert rows_of(connection, table) == []
 
 
+def test_a_gap_far_behind_has_no_value(target: tuple[str, Connection]) -> None:
+    _, connection = target
+    lines = [f"{number},{'' if number == 15_000 else number},{'x' * 80}\n" for number in range(1, 20_001)]
+    text = "id,n,note\n" + "".join(lines)
+    table = made(target, "id,n,note\n1,1,x\n", key=["id"])
+    loader = loader_of(connection)
+    assert loader.insert(connection, table, CsvRows(content(text))) == 20_000
+    told = connection.exec_driver_sql("SELECT id FROM data WHERE n IS NULL").all()
+    assert [tuple(row) for row in told] == [(15_000,)]
+    connection.commit()
+    bad = CsvRows(content(text.replace("\n18000,", "\nabc,")))
+    connection.exec_driver_sql("DELETE FROM data")
+    connection.commit()
+    with pytest.raises(TargetError, match=r"data\.csv: line 18001: .*says the table data"), connection.begin():
+        loader.insert(connection, table, bad)
+    assert rows_of(connection, table) == []
+
+
 def test_a_key_that_is_there_twice_is_refused(target: tuple[str, Connection]) -> None:
     _, connection = target
     table = made(target, "id,v\n1,x\n", key=["id"])

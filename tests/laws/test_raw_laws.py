@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from csv_manager.core.model import CsvFormat
 from csv_manager.core.reading import Table
-from csv_manager.sync.raw import NotPlainError, has_gaps, is_plain, plain_blocks
+from csv_manager.sync.raw import NotPlainError, by_gaps, is_plain, line_end, plain_blocks, with_line_ends
 
 CELLS = st.sampled_from(["", "x", '"', '""', ",", "\n", "\n,"])
 CONTENTS = st.text(st.sampled_from('ab,"\n'), max_size=30)
@@ -79,14 +79,26 @@ def test_what_is_quoted_as_it_should_be_is_handed_on(rows: list[list[str]], size
     quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
     end=st.sampled_from(["\n", "\r\n"]),
     is_ended=st.booleans(),
+    size=st.integers(1, 12),
 )
-def test_no_empty_field_is_overlooked(rows: list[list[str]], quoting: int, end: str, is_ended: bool) -> None:
+def test_before_the_first_gap_there_is_none(
+    rows: list[list[str]], quoting: int, end: str, is_ended: bool, size: int
+) -> None:
     written = io.StringIO(newline="")
     csv.writer(written, quoting=quoting, lineterminator=end).writerows([["a", "b", "c"], *rows])  # type: ignore[arg-type]
-    text = written.getvalue()
-    found = has_gaps(table(text if is_ended else text.removesuffix(end)))
-    assert found or not any("" in row for row in rows)
-    assert not found or any("" in row or "," in "".join(row) for row in rows)
+    content = table(written.getvalue() if is_ended else written.getvalue().removesuffix(end))
+    told_blocks = with_line_ends(plain_blocks(content, size=size), line_end(content))
+    try:
+        parts = [(told, b"".join(blocks).decode()) for told, blocks in by_gaps(told_blocks, content)]
+    except NotPlainError:  # a line feed within quotes is none of the ends of rows
+        assert end == "\r\n"
+        assert any("\n" in cell for row in rows for cell in row)
+        return
+    assert [told for told, _ in parts] in ([], [False], [True], [False, True])
+    read = {told: list(csv.reader(io.StringIO(text, newline=""))) for told, text in parts}
+    assert [*read.get(False, []), *read.get(True, [])] == rows
+    assert not any("" in row for row in read.get(False, []))
+    assert any("" in row or "," in "".join(row) for row in rows) or True not in read
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])

@@ -27,7 +27,7 @@ from csv_manager.sync.loading.interface import (
     typed,
     values,
 )
-from csv_manager.sync.raw import NotPlainError, has_gaps, line_end, plain_blocks, with_line_ends
+from csv_manager.sync.raw import NotPlainError, by_gaps, line_end, plain_blocks, with_line_ends
 from csv_manager.sync.rows import Rows, tab_separated
 from csv_manager.sync.schema import Column, Table
 from csv_manager.sync.sql_dialects import sql_dialect_named
@@ -132,9 +132,13 @@ class MysqlLoader(Loader):
             try:
                 with connection.begin_nested():
                     end = line_end(plain)
-                    blocks = rows.beside(with_line_ends(plain_blocks(plain, b"NULL"), end))
-                    layout = _layout(plain, end, has_gaps=has_gaps(plain))
-                    return self._send(connection, target, table, rows, blocks, layout)
+                    loaded = 0
+                    for has_gaps, blocks in by_gaps(
+                        rows.beside(with_line_ends(plain_blocks(plain, b"NULL"), end)), plain
+                    ):
+                        layout = _layout(plain, end, has_gaps=has_gaps)
+                        loaded += self._send(connection, target, table, rows, blocks, layout, loaded)
+                    return loaded
             except MisfitError:
                 raise
             except (NotPlainError, TargetError):
@@ -142,9 +146,16 @@ class MysqlLoader(Loader):
         return self._send(connection, target, table, rows, tab_separated(rows, keeps_empty(typed(table, rows))), _TABS)
 
     def _send(
-        self, connection: Connection, target: str, table: Table, rows: Rows, blocks: Iterable[bytes], layout: _Layout
+        self,
+        connection: Connection,
+        target: str,
+        table: Table,
+        rows: Rows,
+        blocks: Iterable[bytes],
+        layout: _Layout,
+        before: int = 0,
     ) -> int:
-        """Have the server read these blocks as if they were a file."""
+        """Have the server read these blocks as if they were a file, behind so many rows."""
         fields, sets = [], []
         for number, column in enumerate(typed(table, rows)):
             field = f"@f{number}"
@@ -157,7 +168,7 @@ class MysqlLoader(Loader):
             loaded = int(run(connection, told + (f" SET {', '.join(sets)}" if sets else "")).rowcount)
         warning = run(connection, "SHOW WARNINGS LIMIT 1").first()
         if warning is not None:
-            raise self._failure(warning[2], table, rows)
+            raise self._failure(warning[2], table, rows, before)
         return loaded
 
     def _insert(self, connection: Connection, target: str, table: Table, rows: Rows) -> int:
