@@ -1,5 +1,6 @@
 """What people mistype when they tell a target or load a file: told in one line, and nothing is made."""
 
+import json
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -109,3 +110,21 @@ def test_each_check_tells_what_still_fails_and_the_one_that_mends_it_too(cli: "C
     data.write_text("id,name\n1,a\n")
     assert f"data follows {data} again." in cli.run("csv_watch", "--once").stderr.decode()
     assert cli.run("csv_watch", "--once").stderr.decode() == ""
+
+
+@pytest.mark.usefixtures("data")
+def test_programs_are_told_of_each_target_what_became_of_it(cli: "Cli") -> None:
+    cli(*ADD, "--evolution", "freeze")
+    cli(*ADD, "--table", "other")
+    cli.write("data.csv", "id,name,more\n1,a,x\n2,b,y\n")
+    cli.run("csv_watch", "--once")
+    done = cli.run("csv_sync_run", "data.csv", "--format", "json")
+    assert done.returncode == 1
+    [told] = json.loads(done.stdout)
+    assert (told["database"], told["table"], told["version"], told["inserted"]) == (
+        f"sqlite:///{cli.folder}/d.db", "data", 1, None
+    )  # fmt: skip
+    assert "more" in told["error"]
+    assert done.stderr.decode().endswith(f"d.db: data: {told['error']}\n")
+    [good] = json.loads(cli("csv_sync_run", "data.csv", "--table", "other", "--repair", "--format", "json"))
+    assert (good["table"], good["version"], good["error"]) == ("other", 2, None)
