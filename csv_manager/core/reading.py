@@ -156,6 +156,16 @@ class Table:
                 continue
         return self._count
 
+    def refuse_unclosed(self) -> None:
+        """Raise `NotCsvError` if a quote is never closed, which makes one cell of all that follows it."""
+        place = self.records.unclosed(self.plain, self.start)
+        if place is not None:
+            line = self._start.lines + self.plain.count_lines(self.start, place) + 1
+            raise NotCsvError(
+                f"{self.csv_file}: line {line}: a quote is opened and never closed, so that the rest of the file is "
+                "one cell; close it, or say with --quotechar which quotes the file has, '' if none."
+            )
+
     def mapping(self, cells: Sequence[str]) -> Cells:
         """A row as a mapping from column to text, as csv.DictReader gives it, surplus fields under `_extra`."""
         return row_mapping(self.columns, cells)

@@ -125,6 +125,24 @@ class Records:
         ends = self._certain_ends(data)
         return ends[0] if ends else None
 
+    def unclosed(self, plain: Plain, low: int) -> int | None:
+        """Where the last record begins, if its quotes are never closed; a record begins at `low`.
+
+        It is looked for in the last bytes, and only where they prove nothing, from `low` on.
+        """
+        if not self._quote:
+            return None
+        start = max(low, plain.size - _AHEAD)
+        data = plain.read(start, plain.size - start)
+        begin = self.begin_before(data, max(len(data) - 1, 0), 0, proven=start == low)
+        if begin is not None and self._is_whole(data[begin:]):
+            return None
+        place, last = low, b""
+        for batch in self.batches(plain, low, plain.size):
+            place += len(last) + sum(map(len, batch[:-1]))
+            last = batch[-1]
+        return None if self._is_whole(last) else place
+
     def has_quote(self, plain: Plain, low: int, high: int) -> bool:
         """Whether a quote begins between two places."""
         if not self._quote:
@@ -158,6 +176,10 @@ class Records:
         if ends and ends[-1] == len(data) and not self._closed(data, ends[-2] if len(ends) > 1 else start):
             ends.pop()
         return ends
+
+    def _is_whole(self, record: bytes) -> bool:
+        """Whether the last record of a content ends where it does, and not within quotes."""
+        return not record or self._closed(record if record.endswith((b"\n", b"\r")) else record + b"\n", 0)
 
     def _closed(self, data: bytes, start: int) -> bool:
         """Whether the record from `start` to the end of `data` ends there, and is not within quotes."""

@@ -44,9 +44,10 @@ def load(
     """Load a content into the table of `target`, which is made if it is not there, and never changed.
 
     Without a `mode`, rows are merged by the key, or inserted if there is none and the table has no rows. Raises
-    `TargetError`, `ConfigurationError`, `OptionError`, and nothing was written then.
+    `TargetError`, `ConfigurationError`, `OptionError`, `NotCsvError`, and nothing was written then.
     """
     refuse_own(target)
+    content.refuse_unclosed()
     began = clock.now()
     engine, admin = databases.engine(target.database), databases.admin(target.database)
     columns = _columns(content, target, ignore)

@@ -22,7 +22,14 @@ class Misfit(NamedTuple):
     def error(self, table: Table, rows: Rows) -> "MisfitError":
         """What to say of it: the file, the line and the column."""
         place = f"{rows.place(self.row)}: column {self.column.name!r}"
-        return MisfitError(f"{place}: {self.said()}; {table.name} is as it was.")
+        return MisfitError(f"{place}: {self.said()}; {table.name} is as it was.{self._advice(table)}")
+
+    def _advice(self, table: Table) -> str:
+        """What to do about a text of a key, which databases give less room than others."""
+        column = self.column
+        if self.is_gap or column.type.kind != "text" or column.name not in table.key:
+            return ""
+        return f" A table that is made with --type '{column.name}=text({len(str(self.cell))})' has room for it."
 
     def said(self) -> str:
         """What is wrong with it."""

@@ -128,3 +128,14 @@ def test_programs_are_told_of_each_target_what_became_of_it(cli: "Cli") -> None:
     assert done.stderr.decode().endswith(f"d.db: data: {told['error']}\n")
     [good] = json.loads(cli("csv_sync_run", "data.csv", "--table", "other", "--repair", "--format", "json"))
     assert (good["table"], good["version"], good["error"]) == ("other", 2, None)
+
+
+def test_a_quote_that_is_never_closed_is_told(cli: "Cli") -> None:
+    cli.write("open.csv", 'id,name\n1,"a\nb"\n2,"c\n3,d\n')
+    error = cli.run("csv_load", "open.csv", "--database", "sqlite:///d.db", "--key", "id")
+    assert error.returncode == 2
+    assert "open.csv: line 4: a quote is opened and never closed, so that the rest" in error.stderr.decode()
+    assert not (cli.folder / "d.db").exists()
+    cli("csv_load", "open.csv", "--database", "sqlite:///d.db", "--quotechar", "")
+    with closing(sqlite3.connect(cli.folder / "d.db")) as database:
+        assert database.execute("SELECT id FROM open").fetchall() == [("1",), ('b"',), ("2",), ("3",)]

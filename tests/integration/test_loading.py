@@ -137,6 +137,20 @@ def test_a_bool_that_is_none_is_refused(target: tuple[str, Connection]) -> None:
     assert rows_of(connection, table) == []
 
 
+def test_a_text_is_loaded_or_its_place_is_told(target: tuple[str, Connection]) -> None:
+    name, connection = target
+    text = "id,v,w\n1,a,\n2,b,x\0y\n"
+    table = made(target, text, key=["id"])
+    connection.commit()
+    if name == "postgresql":  # which has no room for this character
+        with pytest.raises(TargetError, match=r"data\.csv: line 3: column 'w': .* 0x00, says"), connection.begin():
+            loader_of(connection).insert(connection, table, CsvRows(content(text)))
+        assert rows_of(connection, table) == []
+    else:
+        loader_of(connection).insert(connection, table, CsvRows(content(text)))
+        assert rows_of(connection, table) == [(1, "a", ""), (2, "b", "x\0y")]
+
+
 def test_a_table_may_be_all_key_and_have_any_name(target: tuple[str, Connection]) -> None:
     _, connection = target
     text = 'order,"we""ird %s `x`"\n1,a\n2,b\n'

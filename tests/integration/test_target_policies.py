@@ -208,7 +208,7 @@ def test_a_key_that_is_too_long_for_a_database_is_told_with_its_line(targets: Ta
     targets.write("id,v\na,1\n")
     targets.sync(target)
     targets.write(f"id,v\na,1\n{long},2\n")
-    with pytest.raises(TargetError, match=r"line 3: column 'id'"):
+    with pytest.raises(TargetError, match=r"line 3: column 'id': .* made with --type 'id=text\(300\)' has room for it"):
         targets.sync(target)
 
 

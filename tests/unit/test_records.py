@@ -206,3 +206,59 @@ def test_a_quote_is_found_where_it_begins_before_the_end(monkeypatch: pytest.Mon
     assert not one.has_quote(plain, 0, 3)
     assert not one.has_quote(plain, 5, plain.size)
     assert not records(quotechar="").has_quote(BytesPlain(b'"'), 0, 1)
+
+
+def unclosed_by_csv(text: str) -> bool:
+    """Whether the text ends within quotes: the reader gives its last row only when there are no lines any more."""
+    rows_before_the_end = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal rows_before_the_end
+        yield from io.StringIO(text, newline="")
+        rows_before_the_end = len(rows)
+
+    rows: list[list[str]] = []
+    for row in csv.reader(lines()):
+        rows.append(row)  # noqa: PERF402 # they are counted meanwhile
+    return len(rows) > rows_before_the_end
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("", None),
+        ("a,b\n", None),
+        ("a,b", None),
+        ('a\n1,"b\n2,c\n', 2),
+        ('a\n1,"b\n2,c\n3,"d\n', None),
+        ('1,"b', 0),
+        ('1,5" pipe\n', None),
+        ('x\r1,"b\r', 2),
+    ],
+)
+def test_quote_never_closed(text: str, place: int | None) -> None:
+    assert records().unclosed(BytesPlain(text.encode()), 0) == place
+
+
+def test_unclosed_as_csv_reads_it() -> None:
+    found = 0
+    for text in texts(71, 20_000, 12):
+        is_unclosed = unclosed_by_csv(text)
+        place = records().unclosed(BytesPlain(text.encode()), 0)
+        assert (place is not None) == is_unclosed, text
+        if place is not None:
+            assert len(reads(text[place:])) == 1, text
+            assert unclosed_by_csv(text[place:]), text
+            found += 1
+    assert found > 1_000
+
+
+def test_unclosed_far_before_the_end() -> None:
+    rows = b'1,"a b",c\n' * 40_000
+    assert records().unclosed(BytesPlain(rows), 0) is None
+    opened = rows + b'2,"x\n' + b"3,y,z\n" * 100_000
+    assert records().unclosed(BytesPlain(opened), 0) == len(rows)
+
+
+def test_nothing_is_unclosed_without_quotes() -> None:
+    assert records(quotechar="").unclosed(BytesPlain(b'1,"b\n'), 0) is None

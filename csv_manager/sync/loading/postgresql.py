@@ -1,6 +1,7 @@
 """PostgreSQL: COPY into the table, or into a temporary one of the same types that is merged in two statements."""
 
 import contextlib
+import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -113,6 +114,22 @@ class PostgresqlLoader(Loader):
     def _told(self, error: Any, table: Table, rows: Rows) -> str:
         said = error.diag.message_primary or str(error)
         found = _PLACE.match(error.diag.context or "")
-        place = rows.place(int(found["line"]) - 1) if found else rows.name
-        column = f": column {found['column']!r}" if found and found["column"] else ""
-        return f"{place}{column}: {said}, says the table {table.name}; nothing was written."
+        if not found:
+            return f"{rows.name}: {said}, says the table {table.name}; nothing was written."
+        number = int(found["line"]) - 1
+        name = found["column"] or _without_text(rows, number)
+        column = f": column {name!r}" if name else ""
+        return f"{rows.place(number)}{column}: {said}, says the table {table.name}; nothing was written."
+
+
+def _without_text(rows: Rows, number: int) -> str | None:
+    """The first column of a row whose cell is no text to the server, of which it tells the line alone."""
+    cells = next(itertools.islice(rows, number, None), ())
+    return next((name for name, cell in zip(rows.columns, cells, strict=False) if cell and not _is_text(cell)), None)
+
+
+def _is_text(cell: str) -> bool:
+    try:
+        return b"\0" not in cell.encode()
+    except UnicodeEncodeError:
+        return False
