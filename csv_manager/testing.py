@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +16,9 @@ import yaml
 
 from csv_manager.applications.csv_manager_app import CSV_MANAGER_APP
 from csv_manager.core.model import RowChange, WatcherOptions
+from csv_manager.core.rules import Rule, RuleSet
 from csv_manager.framework import app as framework
+from csv_manager.store.rules import InForce
 
 
 class TestApp:
@@ -47,6 +50,8 @@ class TestApp:
             raise
         self.plugins = {clazz.__name__: self.app.plugins.get(clazz.__name__) for clazz in classes}
         self._watched: dict[str, WatcherOptions] = {}
+        checks = self.app.csv_checks.of(self.plugins.values())
+        self._rule_set = RuleSet(number=1, rules=tuple(Rule(name=name, check=name) for name in checks))
 
     def __enter__(self) -> Self:
         return self
@@ -83,9 +88,22 @@ class TestApp:
         Path(path).write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
+    def check(self, check: str, *, level: str = "error", name: str | None = None, **options: Any) -> None:
+        """Have every file be checked by a check from now on, with these options.
+
+        Those that the plugins under test register count from the beginning, each without options; one that is told
+        here replaces that of its name.
+        """
+        rule = Rule(name=name or check, check=check, level=level, options=options)
+        others = tuple(known for known in self._rule_set.rules if known.name != rule.name)
+        self._rule_set = replace(self._rule_set, number=self._rule_set.number + 1, rules=(*others, rule))
+
     def settle(self) -> list[int]:
         """Record every file that exists, tell receivers, and return the numbers of the new versions."""
         runtime = self.app.csv_watcher.runtime
+        uuid = f"{self._rule_set.number:032}"
+        in_force = InForce(rule_set=replace(self._rule_set, uuid=uuid), has_target=False)
+        self.app.csv_watcher.store.recorder.in_force = lambda _: in_force
         outcomes = [runtime.record(path, options) for path, options in self._watched.items() if os.path.exists(path)]
         runtime.deliver()
         return [outcome.number for outcome in outcomes if outcome.number is not None]

@@ -11,10 +11,12 @@ from sqlalchemy import Engine, inspect
 
 from csv_manager.core.model import WatcherOptions
 from csv_manager.core.paths import identity
+from csv_manager.core.rules import RuleSet
 from csv_manager.core.targets import Target
 from csv_manager.pipeline.store import Store
 from csv_manager.pipeline.syncing import Syncing
 from csv_manager.store.engine import make_engine
+from csv_manager.store.rules import InForce
 from csv_manager.store.targets import TargetFile
 from csv_manager.sync.loading import loader_of
 
@@ -44,6 +46,8 @@ class Targets:
     def __init__(self, folder: Path, engine: Engine) -> None:
         self.folder, self.engine = folder, engine
         self.store = Store(url=f"sqlite:///{folder / 'store.db'}", archive=folder / "archive", row_limit=100_000)
+        # What these files lose is meant.
+        self.store.recorder.in_force = lambda _: InForce(rule_set=RuleSet(), has_target=False)
         self.synced: list[Any] = []
         self.syncing = Syncing(lambda: self.store, Databases(engine), self.synced.append)
 

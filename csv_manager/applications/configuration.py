@@ -19,6 +19,7 @@ PLUGINS = [
     "CsvWatcherPlugin",
     "CsvWatcherDbPlugin",
     "CsvHistoryPlugin",
+    "CsvCheckPlugin",
     "CsvRunPlugin",
     "CsvSyncPlugin",
     "CsvDatabasePlugin",
@@ -53,6 +54,9 @@ DATABASES: dict[str, object] = {}
 
 #: The folder of the versions' bytes.
 ARCHIVE_PATH = os.path.join(APP_PATH, "archive")
+
+#: The most findings of a rule that are kept of a version, and shown; all are counted.
+CHECK_FINDINGS = 100
 
 #: The largest number of row changes of a version that are also rows of the store; more are read from the archive. So
 #: are those of more than 64 million characters together, or with one that a MySQL server does not take at once.

@@ -1,7 +1,8 @@
 """Nouns and pure functions. Knows no groundwork, click, SQLAlchemy or watchdog."""
 
 from csv_manager.core.errors import CsvManagerError
-from csv_manager.core.model import ColumnChange, CsvFormat, Finding, RowChange, Version, WatcherOptions
+from csv_manager.core.findings import Finding
+from csv_manager.core.model import ColumnChange, CsvFormat, RowChange, Version, WatcherOptions
 
 __all__ = [
     "ColumnChange",

@@ -64,6 +64,10 @@ class OptionError(CsvManagerError):
     """An option has a value that cannot be used."""
 
 
+class RuleError(CsvManagerError):
+    """A rule cannot be used as it is told."""
+
+
 class WatcherExistsError(CsvManagerError):
     """The file is watched already; csv_watcher_set changes a watcher."""
 

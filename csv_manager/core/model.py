@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, NamedTuple, Self
 
 from csv_manager.core.errors import OptionError
+from csv_manager.core.findings import Finding
 from csv_manager.core.retention import Retention
 
 Op = Literal["insert", "update", "delete"]
@@ -321,18 +322,8 @@ def _size(cells: Cells) -> int:
         return names + len("".join(told))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One thing that is wrong with a version, and where; codes are Frictionless ones where it has one."""
-
-    code: str
-    message: str
-    line: int | None = None
-    column: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The finding as a JSON object."""
-        return asdict(self)
+#: The status of a version that went through the gate, at once or later; others are `held` or `rejected`.
+THROUGH = ("ok", "accepted")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -340,7 +331,8 @@ class Compared:
     """What is known of a content once it was compared, before it is a version.
 
     `base` is the version that the changes are told against (None for the first). `size` is in bytes, as the file
-    came; `rows` counts data rows, None if the content could not be read.
+    came; `rows` counts data rows, None if the content could not be read. `rule_set` is the uuid of the rules that it
+    was checked by, `checks` what each of them came to, and `bad_rows` how many rows an error was found in.
     """
 
     base: int | None
@@ -358,6 +350,19 @@ class Compared:
     key: tuple[str, ...]
     ignore: tuple[str, ...]
     findings: tuple[Finding, ...]
+    rule_set: str | None = None
+    checks: tuple[Mapping[str, Any], ...] = ()
+    bad_rows: int | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """Why the version is held, if it is: the first finding, and how many errors more there are."""
+        errors = [finding for finding in self.findings if finding.level == "error"]
+        if not errors:
+            return None
+        others = sum(finding.rule is None for finding in errors)
+        more = others + sum(told["findings"] for told in self.checks if told["level"] == "error") - 1
+        return errors[0].told + (f"; {more:,} more finding{'' if more == 1 else 's'}" if more > 0 else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -365,7 +370,8 @@ class Version(Compared):
     """One settled content of a file, as the store knows it.
 
     `position` is the store-wide number of the first row change. `stored` tells whether the row changes are rows of the
-    store or are read from the archive. `run_id` is the run that recorded it.
+    store or are read from the archive. `run_id` is the run that recorded it. A held one that was let through, or
+    closed, was so when it was `decided`, and by whom.
     """
 
     number: int
@@ -373,6 +379,13 @@ class Version(Compared):
     position: int
     stored: bool
     run_id: int | None = None
+    decided: dt.datetime | None = None
+    decided_by: str | None = None
+
+    @property
+    def is_through(self) -> bool:
+        """Whether it went through the gate, at once or when somebody accepted it."""
+        return self.status in THROUGH
 
     def summary(self) -> dict[str, Any]:
         """The version as one row of csv_history_list."""

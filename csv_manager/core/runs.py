@@ -8,7 +8,7 @@ from typing import Any
 #: `held`, and one that found nothing to do `skipped`.
 STATES = ("pending", "running", "success", "failed", "skipped", "held")
 #: The tasks of every run, in their order; the targets follow.
-STAGES = ("snapshot", "compare", "archive", "commit")
+STAGES = ("snapshot", "compare", "check", "archive", "commit")
 
 
 @dataclass(frozen=True, kw_only=True)

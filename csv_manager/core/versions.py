@@ -44,7 +44,7 @@ def _missing(text: str, versions: Sequence[Version], csv_file: str) -> str:
         return f"{csv_file}: version {int(text)} was pruned; {there}"
     if text.isdecimal() or text.lower().startswith("head"):
         return f"{csv_file} has no version {text!r}; {there}"
-    first = next((version for version in reversed(versions) if version.status != "held"), None)
+    first = next((version for version in reversed(versions) if version.is_through), None)
     if first is None:
         return f"{csv_file}: no version stood at {text}; {there}"
     which = "the first version" if first.number == 1 else f"version {first.number}, the oldest that there is,"
@@ -56,7 +56,7 @@ def _find(text: str, versions: Sequence[Version], head: int, csv_file: str) -> V
         return next((version for version in versions if version.number == int(text)), None)
     back = re.fullmatch(r"head(?:~(\d+))?", text, re.IGNORECASE)
     if back:
-        line = [version for version in versions if version.status != "held" and version.number <= head]
+        line = [version for version in versions if version.is_through and version.number <= head]
         steps = int(back[1] or 0)
         return line[steps] if steps < len(line) else None
     try:
@@ -69,4 +69,4 @@ def _find(text: str, versions: Sequence[Version], head: int, csv_file: str) -> V
         when = when.astimezone(dt.UTC)
     except (OverflowError, ValueError):  # the year 1 or 9999, moved across its end by the zone
         when = when.replace(tzinfo=dt.UTC)
-    return next((v for v in versions if v.status != "held" and v.created <= when), None)
+    return next((v for v in versions if v.is_through and (v.decided or v.created) <= when), None)

@@ -272,7 +272,7 @@ def _check_value(name: str, value: Any, origin: str) -> None:
             check_seconds(name, value, zero=name != "CSV_INTERVAL")
         except OptionError as error:
             raise ConfigurationError(f"{origin}: {error}") from None
-    if name == "HISTORY_ROW_LIMIT" and not (isinstance(value, int) and value >= 0):
+    if name in ("HISTORY_ROW_LIMIT", "CHECK_FINDINGS") and not (isinstance(value, int) and value >= 0):
         raise ConfigurationError(f"{origin}: {name} must be a whole number, 0 or more, not {value!r}.")
     if name == "RUN_KEEP_WITHIN" and value:
         try:

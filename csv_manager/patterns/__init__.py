@@ -3,6 +3,7 @@
 from typing import Any
 
 import csv_manager.framework  # noqa: F401 - before groundwork itself, which it imports fast
+from csv_manager.patterns.csv_check_pattern import CsvCheckPattern
 from csv_manager.patterns.csv_commands_pattern import CsvCommandsPattern
 from csv_manager.patterns.csv_databases_pattern import CsvDatabasesPattern
 from csv_manager.patterns.csv_documents_pattern import CsvDocumentsPattern
@@ -10,6 +11,7 @@ from csv_manager.patterns.csv_watcher_pattern import CsvWatcherPattern
 
 __all__ = [
     "Configuration",
+    "CsvCheckPattern",
     "CsvCommandsPattern",
     "CsvDatabasesPattern",
     "CsvDocumentsPattern",

@@ -92,12 +92,12 @@ class CsvWatcher:
         self._app.run(self)
 
     def change(self, options: WatcherOptions, watcher_id: int | None) -> None:
-        """Watch the file otherwise, without a moment in which it is not watched."""
+        """Watch the file otherwise, or look at it anew, without a moment in which it is not watched."""
         before = self.options, self.watcher_id
         self.options, self.watcher_id = options, watcher_id
         if self.wanted:
             try:
-                self._app.run(self)
+                self._app.run(self, again=True)
             except BaseException:  # it is to be asked for again
                 self.options, self.watcher_id = before
                 raise
@@ -152,7 +152,13 @@ class CsvWatcherApplication:
 
                 settings = settings_of(self._app)
                 self._store = Store.of(settings, binds_of(settings)[DEFAULT])
+                self._store.recorder.checks = self._checks
             return self._store
+
+    def _checks(self) -> dict[str, Any]:
+        """The checks that plugins have."""
+        checks: dict[str, Any] = self._app.csv_checks.checks() if hasattr(self._app, "csv_checks") else {}
+        return checks
 
     @property
     def running(self) -> bool:
@@ -231,11 +237,11 @@ class CsvWatcherApplication:
             csv_file = identity(str(csv_file))
         return gw_get(dict(self._watchers), csv_file, plugin)
 
-    def run(self, watcher: CsvWatcher) -> None:
-        """Watch a file now, or as soon as watching starts."""
+    def run(self, watcher: CsvWatcher, *, again: bool = False) -> None:
+        """Watch a file now, or as soon as watching starts; `again` as if nothing were known of it."""
         if not self.counts(watcher) or (self._only and not self._is_of_only(watcher)):
             return
-        self.runtime.watch(watcher.csv_file, watcher.options, watcher.watcher_id)
+        self.runtime.watch(watcher.csv_file, watcher.options, watcher.watcher_id, again=again)
         if not self.running and not hasattr(self._app, "csv_watching"):
             self.runtime.start()
 

@@ -248,6 +248,24 @@ class CsvWatcherPlugin:
         """The configuration by which a file would be processed now: its `hash` and its `content`."""
         return self._app.store.runs.configuration(self.options_of(csv_file))
 
+    def examine(
+        self, csv_file: str, content: Any, base: Any = None, key: Sequence[str] = (), rules: Sequence[Any] = ()
+    ) -> Any:
+        """What the rules of a file's watcher, and these, find in a content whose version before is `base`: a verdict.
+
+        Its `findings` and `results`, `bad_rows`, and whether the gate would hold it, `is_held`; nothing is recorded.
+        """
+        return self._app.store.recorder.examine(csv_file, content, base, tuple(key), rules)
+
+    def decide(self, csv_file: str, version: Any, *, accept: bool) -> Any:
+        """Let a held version through, or close it; returns it as it is then. Raises `VersionNotFoundError`."""
+        decider = self._app.store.decider
+        decided = decider.accept(csv_file, version) if accept else decider.reject(csv_file, version)
+        if accept:
+            self.deliver()
+            self.sync([csv_file])
+        return decided
+
     def restore(
         self,
         csv_file: str,

@@ -98,14 +98,33 @@ def version_line(
 
     `written` says how else it is written, if neither a row nor a column changed.
     """
-    if version.status == "held":
-        told = styled("held", fg="red") + ": " + one_line(version.findings[0].message.removeprefix(f"{path}: "))
+    if not version.is_through:
+        told = styled(version.status, fg="red") + ": " + one_line((version.reason or "").removeprefix(f"{path}: "))
     else:
         told = " ".join(_counts(counts))
         told += f"  {rows:,} row{'' if rows == 1 else 's'}" if rows is not None else ""
         told += f"  {one_line(columns.describe())}" if columns else ""
         told += f"  {one_line('; '.join(written))}" if written else ""
     return f"{local_time(version.created)}  {short_path(path)}  version {version.number}  {told}"
+
+
+def counts_of(version: Any) -> tuple[int, int, int]:
+    """How many rows a version inserted, updated and deleted."""
+    return version.inserted, version.updated, version.deleted
+
+
+def finding_lines(version: Any, *, limit: int = 0) -> Iterator[str]:
+    """One line for each finding of a version, at most `limit` (0: all), and who decided about it."""
+    if version.decided is not None:
+        yield f"  {version.status} {local_time(version.decided)} by {one_line(version.decided_by or '?')}"
+    findings = version.findings
+    for finding in findings[: limit or None]:
+        mark = styled("!", fg="red" if finding.level == "error" else "yellow")
+        rule = f"{finding.rule}: " if finding.rule else ""
+        yield f"  {mark} {one_line(rule + finding.told)}"
+    hidden = len(findings) - limit if limit else 0
+    if hidden > 0:
+        yield f"  … and {hidden:,} more findings."
 
 
 def row_lines(

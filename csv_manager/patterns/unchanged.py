@@ -29,7 +29,7 @@ def ways(comparison: "Comparison", *, is_whole: bool = True) -> list[str]:
 
 def version_ways(file: Any, version: Any) -> list[str]:
     """How else a version is written than the one before it; nothing if a row or a column changed, or nobody knows."""
-    if version.base is None or version.status == "held" or version.column_change:
+    if version.base is None or not version.is_through or version.column_change:
         return []
     if version.inserted or version.updated or version.deleted:
         return []

@@ -1,7 +1,7 @@
 """A settled content that is about to be recorded, and what its recording comes to."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ class Arrival:
 
     With `store_watcher` the watcher is stored in the same transaction, and what is no CSV is refused. With `is_member`
     the snapshot is one of a series, and `path` that of the dataset. `watcher_id` is the stored watcher that has these
-    options.
+    options. What takes long ends once `stopping()` says so.
     """
 
     run: Run
@@ -28,6 +28,7 @@ class Arrival:
     origin: Origin | None = None
     is_member: bool = False
     watcher_id: int | None = None
+    stopping: Callable[[], bool] = lambda: False
 
     @property
     def member(self) -> Member | None:

@@ -2,10 +2,11 @@
 
 import itertools
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from typing import Any
 
 from csv_manager.archive import Snapshot
-from csv_manager.core.changes import Counts
+from csv_manager.core.changes import ChangeSet, Counts
 from csv_manager.core.errors import (
     CsvManagerError,
     DuplicateKeyError,
@@ -13,7 +14,8 @@ from csv_manager.core.errors import (
     NotCsvError,
     UnknownColumnError,
 )
-from csv_manager.core.model import ColumnChange, CsvFormat, Finding, RowChange, Version, WatcherOptions
+from csv_manager.core.findings import Finding
+from csv_manager.core.model import ColumnChange, Compared, CsvFormat, RowChange, Version, WatcherOptions
 from csv_manager.core.reading import Table
 from csv_manager.store.records import NewVersion, Reread
 
@@ -99,6 +101,17 @@ def new_version(
         findings=(),
         changes=changes,
     )
+
+
+def accepted(
+    version: Version, head: Version | None, change_set: ChangeSet, changes: tuple[RowChange, ...] | None
+) -> NewVersion:
+    """A held version as it is against the head of now."""
+    counts = change_set.counts
+    told = {each.name: getattr(version, each.name) for each in fields(Compared)}
+    told |= {"base": head.number if head else None, "column_change": change_set.columns}
+    told |= {"inserted": counts.inserted, "updated": counts.updated, "deleted": counts.deleted}
+    return NewVersion(**told, changes=changes)
 
 
 def held(

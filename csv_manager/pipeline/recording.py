@@ -2,20 +2,15 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO
 
-from csv_manager.archive import Archive, Content, FileLocks, Snapshot, open_snapshot
-from csv_manager.core.changes import Counts
+from csv_manager.archive import Archive, FileLocks, Snapshot, open_snapshot
 from csv_manager.core.detecting import detect
-from csv_manager.core.diff import diff, find_windows, whole_windows
+from csv_manager.core.diff import diff
 from csv_manager.core.errors import (
-    CsvManagerError,
-    DamagedError,
     LostRaceError,
-    NotCsvError,
     OptionError,
     PathNotFoundError,
     TornReadError,
@@ -24,28 +19,30 @@ from csv_manager.core.errors import (
 from csv_manager.core.feeds import Feed
 from csv_manager.core.files import copy, writing_to
 from csv_manager.core.keys import check_key
-from csv_manager.core.model import ColumnChange, Origin, Seen, Signature, Version, WatcherOptions
+from csv_manager.core.model import Origin, Seen, Signature, Version, WatcherOptions
 from csv_manager.core.paths import leads_elsewhere, os_reason, stat_regular
 from csv_manager.core.plain import PlainStream
-from csv_manager.core.ranges import Window
 from csv_manager.core.reading import Table, check_names
+from csv_manager.core.rules import Rule
 from csv_manager.pipeline.arrivals import Arrival, Outcome, arriving
-from csv_manager.pipeline.new_versions import UNREADABLE, check_header, check_ignored, held, kept, new_version, reread
-from csv_manager.pipeline.pinning import pinned_format, with_delimiter
+from csv_manager.pipeline.checking import Candidate, Verdict, examine
+from csv_manager.pipeline.comparing import Compared, Comparer
+from csv_manager.pipeline.new_versions import UNREADABLE, check_header, check_ignored, held, reread
 from csv_manager.pipeline.runs import Runs
 from csv_manager.pipeline.series import check_order, find_late, name_of
 from csv_manager.pipeline.stopping import stoppable
 from csv_manager.store.catalog import Catalog
 from csv_manager.store.records import FileRecord, NewVersion, Reread
 
+if TYPE_CHECKING:
+    from csv_manager.checks.running import Check
+    from csv_manager.store.rules import InForce
+
 log = logging.getLogger("csv_manager.recording")
 
 _ATTEMPTS = 10
 #: The hashes of the keys of contents beyond so many bytes are kept: smaller ones are read as quickly.
 _LARGE = 1 << 20
-_Used = TypeVar("_Used")
-#: The head's SHA-256 and content, and the windows in which the snapshot differs from it; None where there are none.
-_Compared = tuple[tuple[str, Content] | None, Iterable[Window] | None]
 
 
 class Recorder:
@@ -56,8 +53,13 @@ class Recorder:
         self._series = catalog.series
         self._archive = archive
         self._locks = locks
+        #: What tells the rules in force for a file, by its path.
+        self.in_force: Callable[[str], InForce] = catalog.rules.in_force
         self._runs = runs
-        self._row_limit = row_limit
+        self._comparer = Comparer(archive, catalog.history, row_limit)
+        #: The checks that plugins have, and how many findings of each rule are kept.
+        self.checks: Callable[[], Mapping[str, Check]] = dict
+        self.most_findings = 100
 
     def record(
         self,
@@ -97,6 +99,7 @@ class Recorder:
                 origin=origin,
                 is_member=member is not None,
                 watcher_id=watcher_id,
+                stopping=stopping,
             ) as arrival,
         ):
             snapshot = arrival.snapshot
@@ -160,16 +163,29 @@ class Recorder:
         source = self._source(path)
         try:
             stat_regular(source)
-            return self._checked(path, options, lambda: open(source, "rb"), head)
+            return self._comparer.checked(path, options, lambda: open(source, "rb"), head)
         except (FileNotFoundError, NotADirectoryError):
             raise PathNotFoundError(f"{path}: no such file.") from None
         except OSError as error:
             raise UnreadableError(f"{path}: {os_reason(error)}.") from error
 
+    def examine(
+        self, path: str, table: Table, base: Version | None, key: tuple[str, ...], rules: Sequence[Rule] = ()
+    ) -> Verdict:
+        """What the rules of a file's watcher, and further ones, say of a content, beside the version before it."""
+        in_force = self.in_force(path)
+        in_force = replace(in_force, rule_set=replace(in_force.rule_set, rules=(*in_force.rule_set.rules, *rules)))
+        if rules:
+            in_force = replace(in_force, rule_set=replace(in_force.rule_set, uuid=None))
+        old = None if base is None else Table(self._opener(base.sha256), base.csv_format, path)
+        change_set = None if old is None else diff(old, table, key=key, ignore=base.ignore if base else ())
+        candidate = Candidate(table=table, head=base, old=old, change_set=change_set, has_key=bool(key))
+        return examine(candidate, in_force, self.checks(), most=self.most_findings)
+
     def check(self, path: str, options: WatcherOptions) -> None:
         """Raise what `record` would raise of a file's content for a watcher about to be stored; store nothing."""
         with open_snapshot(path) as snapshot:
-            check_names(self._checked(path, options, snapshot.open, self._history.with_head(path)[1]))
+            check_names(self._comparer.checked(path, options, snapshot.open, self._history.with_head(path)[1]))
 
     def reread(self, file: FileRecord, options: WatcherOptions) -> Reread | None:
         """How the head version is read with other options, so that the next one is compared with it as it is meant."""
@@ -200,37 +216,48 @@ class Recorder:
             return self._record_same(arrival, known)
         run.expect()
 
-        def compare(table: Table) -> tuple[Table, NewVersion, _Compared]:
-            if arrival.store_watcher:
-                check_names(table)
-            new, compared = self._compare(table, options, snapshot, head, arrival.cause)
-            check_header(table, new.column_change, self._history.takes)
-            return table, new, compared
-
-        try:
-            with run.task("compare"):
-                if file is not None and arrival.is_member:
-                    feed = Feed.of(path, options)
-                    check_order(arrival.place, feed, self._series.newest(path, feed.wants))
-                # A held content that is still there is judged anew: the options may have changed.
-                table, new, compared = self._read(arrival.place, options, snapshot.open, head, compare)
-        except UNREADABLE as error:
-            if arrival.store_watcher:
-                raise
+        new, compared, reason = self._findings(arrival, file, head)
+        if new.status == "held":
             if file is not None and known is not None:
-                run.held_again(known, error)
-                return self._hold_again(arrival, known, error, is_latest=known.number == file.latest)
-            run.held(error)
-            new = held(error, options, snapshot, head, arrival.cause)
-            with run.task("archive"):
-                self._archive.keep(snapshot)
-        else:
-            with run.task("archive"):
-                self._keep(table, options, snapshot, compared)
+                run.held_again(known, reason)
+                return self._hold_again(arrival, known, reason, is_latest=known.number == file.latest)
+            run.held(reason)
+        with run.task("archive"):
+            self._keep(compared, options, snapshot)
         number = self._commit(arrival, new, file)
         if head and new.status == "ok":
             self._forget_aids(head)
         return Outcome(path=path, number=number, status=new.status, signature=snapshot.signature)
+
+    def _findings(
+        self, arrival: Arrival, file: FileRecord | None, head: Version | None
+    ) -> tuple[NewVersion, Compared | None, str]:
+        """The version that an arrival would be, how it was compared, if it can be read, and why it is held, if it is.
+
+        A held content that is still there is judged anew: the options, or the rules, may have changed.
+        """
+        run, options, snapshot = arrival.run, arrival.options, arrival.snapshot
+
+        def compare(table: Table) -> Compared:
+            if arrival.store_watcher:
+                check_names(table)
+            compared = self._comparer.compare(table, options, snapshot, head, arrival.cause)
+            check_header(table, compared.new.column_change, self._history.takes)
+            return compared
+
+        try:
+            with run.task("compare"):
+                if file is not None and arrival.is_member:
+                    feed = Feed.of(arrival.path, options)
+                    check_order(arrival.place, feed, self._series.newest(arrival.path, feed.wants))
+                compared = self._comparer.read(arrival.place, options, snapshot.open, head, compare)
+        except UNREADABLE as error:
+            if arrival.store_watcher:
+                raise
+            return held(error, options, snapshot, head, arrival.cause), None, str(error)
+        with run.task("check"):
+            new = self._judged(arrival, compared)
+        return new, compared, str(new.reason)
 
     def _commit(self, arrival: Arrival, new: NewVersion, file: FileRecord | None) -> int:
         """Record a version, and return its number."""
@@ -277,19 +304,19 @@ class Recorder:
         self._series.take(arrival.path, arrival.member, version.number)
         return Outcome(path=arrival.path, number=None, status=version.status, signature=arrival.snapshot.signature)
 
-    def _hold_again(self, arrival: Arrival, version: Version, error: CsvManagerError, *, is_latest: bool) -> Outcome:
+    def _hold_again(self, arrival: Arrival, version: Version, reason: str, *, is_latest: bool) -> Outcome:
         """Note that a content is held still, maybe for another reason."""
         if arrival.member is not None:
             self._series.take(arrival.path, arrival.member, version.number)
         if is_latest:
-            self._see(arrival, "held", str(error))
+            self._see(arrival, "held", reason)
         return Outcome(path=arrival.path, number=None, status="held", signature=arrival.snapshot.signature)
 
     def _record_again(self, arrival: Arrival, head: Version) -> Outcome:
         """Note that a file holds its head version still; the watcher may be a new one."""
         path, options, snapshot = arrival.path, arrival.options, arrival.snapshot
         if arrival.store_watcher:
-            table = self._checked(path, options, snapshot.open, head)
+            table = self._comparer.checked(path, options, snapshot.open, head)
             check_names(table)
             anew = reread(head, table, self._history.takes)
             self._history.add_watcher(path, options, arrival.signature, anew, arrival.origin)
@@ -309,78 +336,35 @@ class Recorder:
         )
         self._history.observe([seen])
 
-    def _keep(self, table: Table, options: WatcherOptions, snapshot: Snapshot, compared: "_Compared") -> None:
-        """Make a content safe, and what helps to compare the next one with it."""
+    def _judged(self, arrival: Arrival, compared: Compared) -> NewVersion:
+        """The version with what the rules of its watcher found, held if it is to wait."""
+        new = compared.new
+        if arrival.store_watcher:
+            return new
+        in_force = self.in_force(arrival.path)
+        stopping, most = arrival.stopping, self.most_findings
+        verdict = examine(compared.candidate, in_force, self.checks(), most=most, stopping=stopping)
+        return replace(
+            new,
+            status="held" if verdict.is_held else new.status,
+            changes=None if verdict.is_held else new.changes,
+            findings=verdict.findings,
+            rule_set=in_force.rule_set.uuid,
+            checks=tuple(result.to_json() for result in verdict.results),
+            bad_rows=verdict.bad_rows,
+        )
+
+    def _keep(self, compared: Compared | None, options: WatcherOptions, snapshot: Snapshot) -> None:
+        """Make a content safe, and what helps to compare the next one with it, if it was compared."""
+        if compared is None:
+            self._archive.keep(snapshot)
+            return
+        table = compared.candidate.table
         records = table.records if table.plain is snapshot.plain else None
-        self._archive.keep(snapshot, records, *compared, start=table.start)
+        self._archive.keep(snapshot, records, compared.base, compared.windows, start=table.start)
         hashes = table.unique.get(options.key)
         if hashes is not None and snapshot.size > _LARGE:
             self._archive.keep_keys(snapshot.sha256, options.key, table.csv_format.to_text(), hashes)
-
-    def _compare(
-        self, table: Table, options: WatcherOptions, snapshot: Snapshot, head: Version | None, cause: str
-    ) -> tuple[NewVersion, "_Compared"]:
-        """The new version, and what it can be stored as a delta to."""
-        if head is not None:
-            try:
-                return self._compare_with(head, table, options, snapshot, cause)
-            except DamagedError as error:
-                # What is new can be kept all the same, as if it were the first version.
-                log.warning("%s Version %d cannot be compared with.", error, head.number)
-        check_key(table, options.key)
-        counts = Counts(inserted=table.count())
-        return new_version(table, options, snapshot, cause, None, counts, ColumnChange()), (None, None)
-
-    def _compare_with(
-        self, head: Version, table: Table, options: WatcherOptions, snapshot: Snapshot, cause: str
-    ) -> tuple[NewVersion, "_Compared"]:
-        content = self._archive.content(head.sha256)
-        old = Table(lambda: PlainStream(content), head.csv_format, table.csv_file)
-        # It was recorded with this key.
-        old.unique[head.key] = self._archive.keys(head.sha256, head.key, head.csv_format.to_text())
-        windows = find_windows(old, table)
-        change_set = diff(old, table, key=options.key, ignore=options.ignore, windows=windows)
-        changes = kept(change_set, self._row_limit, self._history.takes)
-        new = new_version(table, options, snapshot, cause, head, change_set.counts, change_set.columns, changes)
-        if windows is None or table.plain is not snapshot.plain:
-            return new, (None, None)
-        return new, ((head.sha256, content), whole_windows(old, table, windows))
-
-    def _checked(
-        self, path: str, options: WatcherOptions, open_raw: Callable[[], BinaryIO], head: Version | None
-    ) -> Table:
-        """A content as a table; it is read as a whole if its key is to be unique."""
-
-        def check(table: Table) -> Table:
-            check_key(table, options.key)
-            return table
-
-        return self._read(path, options, open_raw, head, check)
-
-    def _read(
-        self,
-        path: str,
-        options: WatcherOptions,
-        open_raw: Callable[[], BinaryIO],
-        head: Version | None,
-        use: Callable[[Table], _Used],
-    ) -> _Used:
-        """What `use` makes of a content as a table: in the pinned csv format, unless that proves wrong."""
-        name = Path(path).name
-        pinned = pinned_format(head, options.format, open_raw, name)
-        try:
-            table = Table(open_raw, pinned or detect(open_raw, name, options.format), path)
-            if pinned and head:
-                table = with_delimiter(table, head, options.format, open_raw, name)
-            check_ignored(table, options.ignore if head is None else ())
-            return use(table)
-        except NotCsvError as error:
-            if not pinned:
-                raise error.of(path) from error
-            try:
-                return use(Table(open_raw, detect(open_raw, name, options.format), path))
-            except NotCsvError as again:
-                raise again.of(path) from again
 
     def _opener(self, sha256: str) -> Callable[[], BinaryIO]:
         return lambda: PlainStream(self._archive.content(sha256))

@@ -78,16 +78,18 @@ class Run:
             raise
         self._set(name, state="success", ended=clock.now())
 
-    def held(self, error: CsvManagerError) -> None:
-        """Note that the content is held: the stage that found it has failed, as it should, and the run goes on."""
-        for task in self.note.tasks:
-            if task.state == "failed":
-                self._set(task.name, state="held", traceback=None)
-        self.note.error = str(error)
+    def held(self, reason: str) -> None:
+        """Note that the content is held: by the stage that failed on it, as it should, or by its rules."""
+        failed = [task.name for task in self.note.tasks if task.state == "failed"]
+        if failed:
+            self._set("check", state="skipped")
+        for name in failed or ["check"]:
+            self._set(name, state="held", traceback=None)
+        self.note.error = reason
 
-    def held_again(self, version: Version, error: CsvManagerError) -> None:
+    def held_again(self, version: Version, reason: str) -> None:
         """Note that the content is held still: there is no new version of it."""
-        self.held(error)
+        self.held(reason)
         if self.nothing is not None:
             self.nothing, self.note.version, self.note.sha256 = "held", version.number, version.sha256
 

@@ -108,10 +108,13 @@ class Runtime:
         """The files that could not be recorded when they were checked last, or whose version is held."""
         return self._states.failed()
 
-    def watch(self, path: str, options: WatcherOptions, watcher_id: int | None = None) -> None:
-        """Watch a file, folder or glob from now on, or from `start` on; `watcher_id` is a stored watcher's."""
+    def watch(self, path: str, options: WatcherOptions, watcher_id: int | None = None, *, again: bool = False) -> None:
+        """Watch a file, folder or glob from now on, or from `start` on; `watcher_id` is a stored watcher's.
+
+        `again` it is looked at as if it were new, though it is watched in the same way already.
+        """
         yielding = self._watched.yielding(path)
-        if self._watched.put(path, options, watcher_id) and self.running:
+        if (self._watched.put(path, options, watcher_id) or again) and self.running:
             self._states.forget(path)
             self._finisher.remove(path)
             try:
@@ -324,7 +327,7 @@ class Runtime:
         file, version = found
         self._on_version(file.version_change(version))
         if version.status == "held":
-            self._on_state(outcome.path, "held", version.findings[0].message)
+            self._on_state(outcome.path, "held", version.reason)
 
     def _see_folder(self, path: str, state: str, reason: str | None) -> None:
         self._has_news = True

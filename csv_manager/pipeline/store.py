@@ -27,6 +27,7 @@ from csv_manager.core.plain import PlainStream
 from csv_manager.core.reading import Row, Table
 from csv_manager.core.retention import Retention, parse_duration
 from csv_manager.core.versions import find_version
+from csv_manager.pipeline.deciding import Decider
 from csv_manager.pipeline.recording import Recorder
 from csv_manager.pipeline.runs import Runs
 from csv_manager.store.catalog import Catalog
@@ -82,6 +83,7 @@ class Store:
         admin: URL | None = None,
         settings: Mapping[str, Any] | None = None,
         runs_within: float | None = None,
+        most_findings: int = 100,
     ) -> None:
         self.catalog = Catalog(url, admin)
         in_force = effective(settings or {})
@@ -91,6 +93,8 @@ class Store:
         # Who shares the archive has to share the locks.
         self.locks = FileLocks(archive / "locks")
         self.recorder = Recorder(self.catalog, self.archive, self.locks, self.runs, row_limit)
+        self.recorder.most_findings = most_findings
+        self.decider = Decider(self.catalog, self.archive, self.locks, row_limit)
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], bind: Bind) -> Self:
@@ -100,6 +104,7 @@ class Store:
             admin=url_of(bind, "admin"),
             archive=Path(settings["ARCHIVE_PATH"]).expanduser(),
             row_limit=settings["HISTORY_ROW_LIMIT"],
+            most_findings=settings["CHECK_FINDINGS"],
             settings=settings,
             runs_within=parse_duration(settings["RUN_KEEP_WITHIN"]) if settings["RUN_KEEP_WITHIN"] else None,
         )
@@ -129,7 +134,7 @@ class Store:
         version = self.latest(path)
         if version is None or version.status != "held":
             return "ok", None
-        return "held", version.findings[0].message if version.findings else None
+        return "held", version.reason
 
     def held_members(self, path: str) -> dict[str, str | None]:
         """The files of a series that are held, and still there, each with why."""
@@ -139,7 +144,7 @@ class Store:
         for place, found in held.items():
             if record is not None and os.path.lexists(place):
                 version = history.version(record.id, found.version)
-                told[place] = version.findings[0].message if version and version.findings else None
+                told[place] = version.reason if version else None
         return told
 
     def file(self, path: str | os.PathLike[str]) -> "File":
@@ -269,8 +274,8 @@ class File:
         if str(which).strip().lower() == "file":
             return self._store.recorder.table(self.path, options)
         version = self.version(which)
-        if version.status == "held" and not version.columns:
-            why = version.findings[0].message.removeprefix(f"{self.path}: ") if version.findings else "it is no CSV"
+        if not version.columns and not version.is_through:
+            why = (version.reason or "it is no CSV").removeprefix(f"{self.path}: ")
             raise VersionNotFoundError(f"{self.path}: version {version.number} is held, so it has no rows: {why}")
         return self._table(version)
 
@@ -283,7 +288,7 @@ class File:
 
     def _line(self, version: Version) -> Iterator[tuple[Version | None, Iterable[RowChange] | None, ColumnChange]]:
         """A version and those that it came from, newest first, as `blame` wants them."""
-        known = {found.number: found for found in self.versions() if found.status != "held"}
+        known = {found.number: found for found in self.versions() if found.is_through}
         found: Version | None = version
         while found is not None and found.base is not None:
             own = self._change_set(found) if self.has_changes(found) else None
@@ -352,6 +357,6 @@ class File:
     def _table(self, version: Version) -> Table:
         archive = self._store.archive
         table = Table(lambda: PlainStream(archive.content(version.sha256)), version.csv_format, self.path)
-        if version.key and version.status == "ok":  # it was recorded with this key
+        if version.key and version.is_through:  # it was recorded with this key
             table.unique[version.key] = None
         return table

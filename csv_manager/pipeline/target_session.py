@@ -155,8 +155,9 @@ class TargetSession:
     def check_rollback(self, number: int) -> None:
         """Raise what keeps the target from going back to a version: `VersionNotFoundError`, `TargetError`."""
         there = self._look()
-        if self._file.version(number).status == "held":
-            raise VersionNotFoundError(f"{self._file.path}: version {number} is held, so no table had it.")
+        version = self._file.version(number)
+        if not version.is_through:
+            raise VersionNotFoundError(f"{self._file.path}: version {number} is {version.status}, so no table had it.")
         if there.mark is None or there.table is None:
             raise TargetError(f"{self._target.name} has no version of {self._file.path} yet.")
         if number > there.mark.version:

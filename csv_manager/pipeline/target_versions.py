@@ -65,7 +65,7 @@ class TargetVersions:
 
     def loaded(self, number: int) -> list[Version]:
         """The versions that were loaded up to one, as far as they are kept, in their order."""
-        found = [version for version in self._file.versions() if version.status != "held"]
+        found = [version for version in self._file.versions() if version.is_through]
         return sorted((version for version in found if version.number <= number), key=lambda version: version.number)
 
     def changes(self, mark: Mark | None, version: Version) -> Changes | None:

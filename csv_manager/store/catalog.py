@@ -2,11 +2,13 @@
 
 from sqlalchemy.engine import URL
 
+from csv_manager.store.decisions import Decisions
 from csv_manager.store.engine import engine_beside, make_engine, name_of, writing
 from csv_manager.store.folders import Folders
 from csv_manager.store.history import History
 from csv_manager.store.ledger import Ledger
 from csv_manager.store.outbox import Outbox
+from csv_manager.store.rules import Rules
 from csv_manager.store.series import Series
 from csv_manager.store.services import Services
 from csv_manager.store.targets import Targets
@@ -15,7 +17,7 @@ from csv_manager.store.watchers import Watchers
 
 
 class Catalog:
-    """What the store knows: `watchers`, `targets`, `history`, `outbox`, `folders`, `series`, `services`, the `ledger`.
+    """What the store knows: `watchers`, `targets`, `rules`, `history`, `outbox`, `folders`, `series` and others.
 
     Opening makes the tables of a new store, as the user `admin` if that is another one; of an older store, it upgrades
     those in an SQLite file. Raises `StoreError` if the database cannot be used.
@@ -37,6 +39,8 @@ class Catalog:
         self.series = Series(self.engine)
         self.services = Services(self.engine)
         self.targets = Targets(self.engine)
+        self.rules = Rules(self.engine)
+        self.decisions = Decisions(self.engine)
 
     @property
     def name(self) -> str:

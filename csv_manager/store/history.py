@@ -172,7 +172,7 @@ class History:
                 moved["head"] = number
             moved |= _told_origin(origin)
             moved["state"] = "held" if held else "ok"
-            moved["reason"] = new.findings[0].message if held else None
+            moved["reason"] = new.reason if held else None
             if origin is not None and expected and _has_own_watcher(connection, path):
                 del moved["link"], moved["feed_id"]
             file_id = _move(connection, path, expected, moved)

@@ -14,6 +14,7 @@ from csv_manager.core import clock
 from csv_manager.core.configurations import Configuration
 from csv_manager.core.errors import StoreError
 from csv_manager.core.hosts import host, is_process_gone, process_age, user
+from csv_manager.core.model import THROUGH
 from csv_manager.core.runs import STAGES, RunRecord, TaskRecord
 from csv_manager.store.engine import noting, reading
 from csv_manager.store.schema import configurations, files, path_sha, prose, runs, tasks, versions
@@ -166,7 +167,7 @@ class Ledger:
             select(runs.c.id, func.max(versions.c.number))
             .join(files, files.c.path_sha == runs.c.path_sha)
             .join(versions, and_(versions.c.file_id == files.c.id, versions.c.sha256 == runs.c.sha256))
-            .where(versions.c.created >= runs.c.started, versions.c.status != "held")
+            .where(versions.c.created >= runs.c.started, versions.c.status.in_(THROUGH))
             .group_by(runs.c.id)
         )
         numbers: dict[int, int] = {}

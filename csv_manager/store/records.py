@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from csv_manager.core.model import ColumnChange, Compared, CsvFormat, Finding, RowChange, Signature, Version
+from csv_manager.core.findings import Finding
+from csv_manager.core.model import ColumnChange, Compared, CsvFormat, RowChange, Signature, Version
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,9 @@ def version_values(
         "position": position,
         "stored": new.changes is not None,
         "run_id": run_id,
+        "rule_set": new.rule_set,
+        "checks": list(new.checks) or None,
+        "bad_rows": new.bad_rows,
     }
 
 
@@ -145,4 +149,9 @@ def to_version(row: Row[Any]) -> Version:
         position=row.position,
         stored=row.stored,
         run_id=row.run_id,
+        rule_set=row.rule_set,
+        checks=tuple(row.checks or ()),
+        bad_rows=row.bad_rows,
+        decided=row.decided,
+        decided_by=row.decided_by,
     )

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 #: The newest migration; a store at another one is upgraded, or refused if this csv_manager does not know it.
-REVISION = "0005"
+REVISION = "0006"
 VERSION_TABLE = "csv_manager_schema"
 #: The most characters of `Prose`; MySQL's TEXT has 65,535 bytes.
 _MOST_WORDS = 10_000
@@ -138,6 +138,11 @@ versions = Table(
     Column("position", BigInteger, nullable=False),
     Column("stored", Boolean, nullable=False, server_default=false()),
     Column("run_id", Integer),
+    Column("rule_set", String(32)),
+    Column("checks", Json),
+    Column("bad_rows", BigInteger),
+    Column("decided", UtcDateTime),
+    Column("decided_by", String(255)),
 )
 
 #: Row changes, in JSON, for anyone's query; `position` is store-wide and only grows.
@@ -279,6 +284,21 @@ tasks = Table(
     Column("exception_type", String(255)),
     Column("exception", Prose),
     Column("traceback", Prose),
+)
+
+#: What the versions of watchers are checked by: a row for each change of it, none of which is ever changed.
+#: `watcher_path` says which watcher of that number is meant.
+rule_sets = Table(
+    "csv_rule_sets",
+    metadata,
+    Column("uuid", String(32), primary_key=True),
+    Column("watcher_id", Integer, nullable=False),
+    Column("watcher_path", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("content", Json, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("user", String(255), nullable=False),
+    Index("ix_csv_rule_sets_watcher_id", "watcher_id", "number", unique=True),
 )
 
 #: The tables of databases that follow files: `watcher_path` says which watcher of that number is meant.

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select, update
 
-from csv_manager.core.model import Member, Signature, Taken
+from csv_manager.core.model import THROUGH, Member, Signature, Taken
 from csv_manager.store.engine import reading, writing
 from csv_manager.store.schema import files, path_sha, series, versions
 
@@ -33,7 +33,7 @@ class Series:
 
         Of files with the same content, which are one version, it is the last one.
         """
-        query = _taken(path).where(versions.c.status != "held").order_by(series.c.version.desc())
+        query = _taken(path).where(versions.c.status.in_(THROUGH)).order_by(series.c.version.desc())
         newest, version = "", 0
         with reading(self._engine) as connection:
             for row in connection.execute(query.execution_options(yield_per=100)):

@@ -12,7 +12,7 @@ from csv_manager.core.paths import identity
 from csv_manager.core.retention import Retention
 from csv_manager.store import counters
 from csv_manager.store.engine import reading, writing
-from csv_manager.store.schema import files, path_sha, targets, watchers
+from csv_manager.store.schema import files, path_sha, rule_sets, targets, watchers
 from csv_manager.store.targets import forget_targets
 
 _STATE = select(
@@ -25,13 +25,14 @@ _FILE_ID = select(files.c.id).where(files.c.path_sha == bindparam("the_path_sha"
 class StoredWatcher:
     """One row of csv_watchers; `csv_file` is an absolute path, or what the tutorial stored.
 
-    It `is_ours` if csv_manager stored it, with its identity.
+    It `is_ours` if csv_manager stored it, with its identity. `revision` differs once it, or its rules, were changed.
     """
 
     id: int
     csv_file: str
     options: WatcherOptions
     is_ours: bool = True
+    revision: int = 0
 
     @property
     def path(self) -> str:
@@ -84,10 +85,11 @@ class Watchers:
         return _stored(found)
 
     def delete(self, watcher: StoredWatcher) -> None:
-        """Forget a watcher and its targets; its files' history stays, and so do their tables."""
+        """Forget a watcher, its targets and its rules; its files' history stays, and so do their tables."""
         with writing(self._engine) as connection:
             connection.execute(update(files).where(files.c.feed_id == watcher.id).values(feed_id=None))
             forget_targets(connection, targets.c.watcher_id == watcher.id)
+            connection.execute(delete(rule_sets).where(rule_sets.c.watcher_id == watcher.id))
             connection.execute(delete(watchers).where(watchers.c.id == watcher.id))
 
 
@@ -168,4 +170,4 @@ def _stored(row: Row[Any]) -> StoredWatcher:
     interval = row.interval if row.interval and row.interval > 0 else 10
     options = WatcherOptions(interval=interval, name=row.name, format=FormatOptions(**form), **told)
     is_ours = row.file_id is not None or options.feed is not None
-    return StoredWatcher(id=row.id, csv_file=row.csv_file, options=options, is_ours=is_ours)
+    return StoredWatcher(id=row.id, csv_file=row.csv_file, options=options, is_ours=is_ours, revision=row.revision)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from csv_manager.core.reading import Table as CsvTable
-from csv_manager.sync.fits import Fit, describe, shown
+from csv_manager.core.showing import shown
+from csv_manager.sync.fits import Fit, describe
 from csv_manager.sync.loading.interface import MisfitError, typed
 from csv_manager.sync.rows import Cells, Rows
 from csv_manager.sync.schema import Column, Table

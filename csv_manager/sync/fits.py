@@ -198,9 +198,3 @@ def describe(cell: str) -> str:
 
 
 #: The most characters of a cell that are shown.
-_SHOWN = 40
-
-
-def shown(cell: str) -> str:
-    """A cell in quotes, and not too much of it."""
-    return repr(cell if len(cell) <= _SHOWN else f"{cell[: _SHOWN - 1]}…")

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from csv_manager.core.reading import Table
-from csv_manager.sync.fits import DOUBLE, TEXT, Fit, describe, fit_of, shown
+from csv_manager.core.showing import shown
+from csv_manager.sync.fits import DOUBLE, TEXT, Fit, describe, fit_of
 from csv_manager.sync.rows import surplus
 from csv_manager.sync.types import SqlType
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from csv_manager.core.errors import DuplicateKeyError
 from csv_manager.core.keys import key_reader
 from csv_manager.core.reading import Table as CsvTable
-from csv_manager.sync.fits import shown
+from csv_manager.core.showing import shown
 from csv_manager.sync.schema import Column, Table
 from csv_manager.sync.types import CANONICAL, Kind
 

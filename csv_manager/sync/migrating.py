@@ -12,8 +12,9 @@ from sqlalchemy import CheckConstraint, Connection, Engine, event, inspect
 from sqlalchemy.exc import DBAPIError
 
 from csv_manager.core.errors import ConfigurationError
+from csv_manager.core.showing import shown
 from csv_manager.sync.differences import Difference, Step, sql_dialect_of
-from csv_manager.sync.fits import Fit, describe, shown
+from csv_manager.sync.fits import Fit, describe
 from csv_manager.sync.loading.interface import TargetError, run
 from csv_manager.sync.schema import Column
 from csv_manager.sync.sql_dialects.mysql import refuse_more

@@ -7,8 +7,8 @@ from operator import itemgetter
 from typing import TypeVar
 
 from csv_manager.core.errors import NotCsvError
+from csv_manager.core.raw import is_plain
 from csv_manager.core.reading import Table as CsvTable
-from csv_manager.sync.raw import is_plain
 
 #: Rows that are written together.
 _CHUNK = 512

@@ -76,7 +76,8 @@ def test_a_run_is_shown_with_its_tasks_and_what_was_in_force(three: "Cli") -> No
     newest = three.json("csv_run_list")[0]["run"]
     [run] = three.json("csv_run_show", newest)
     assert told(run["tasks"], "name", "state") == [
-        ("snapshot", "success"), ("compare", "held"), ("archive", "success"), ("commit", "success"),
+        ("snapshot", "success"), ("compare", "held"), ("check", "skipped"), ("archive", "success"),
+        ("commit", "success"),
     ]  # fmt: skip
     assert run["tasks"][1]["exception_type"] == "DuplicateKeyError"
     assert run["settings"]["arguments"]["key"] == ["id"]
@@ -126,10 +127,11 @@ def test_a_task_that_the_database_refuses_leaves_no_row_and_its_failure(cli: "Cl
     assert "no second version" in failed["error"]
     [run] = cli.json("csv_run_show", failed["run"])
     assert told(run["tasks"], "name", "state", "exception_type") == [
-        ("snapshot", "success", None), ("compare", "success", None), ("archive", "success", None),
+        ("snapshot", "success", None), ("compare", "success", None), ("check", "success", None),
+        ("archive", "success", None),
         ("commit", "failed", "StoreError"),
     ]  # fmt: skip
-    assert "Traceback (most recent call last)" in run["tasks"][3]["traceback"]
+    assert "Traceback (most recent call last)" in run["tasks"][4]["traceback"]
     assert "Traceback" in cli("csv_run_show", failed["run"])
     cli.change(_REMEDIES[_kind(cli)])
     assert "version 2" in cli("csv_run_retry", failed["run"])
@@ -228,7 +230,7 @@ def test_old_runs_are_forgotten_but_for_the_newest_of_each_file(three: "Cli") ->
         ("data.csv", 3),
         ("other.csv", 1),
     ]
-    assert three.query("SELECT count(*) FROM csv_tasks") == [(12,)]
+    assert three.query("SELECT count(*) FROM csv_tasks") == [(15,)]
     assert [version["version"] for version in three.versions("data.csv")] == [1, 2, 3]
 
 

@@ -103,6 +103,7 @@ def test_a_folder_has_one_table_and_a_bad_file_stops_no_other(cli: "Cli") -> Non
     cli.write("in/b.csv", ONE)
     cli("csv_watcher_add", "in", "--key", "id")
     cli("csv_sync_add", "in", "--database", "sqlite:///target.db", "--evolution", "freeze")
+    cli("csv_check_add", "in", "--max-deleted", "100%")
     cli.write("in/a.csv", ONE.replace("1,a", "x,a"))
     cli.write("in/b.csv", TWO)
     said = cli.run("csv_watch", "--once")

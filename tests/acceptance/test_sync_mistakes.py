@@ -102,6 +102,7 @@ def test_a_table_that_follows_no_file_is_told(cli: "Cli", told: tuple[str, str])
 
 def test_each_check_tells_what_still_fails_and_the_one_that_mends_it_too(cli: "Cli", data: "Path") -> None:
     cli(*ADD, "--evolution", "freeze")
+    cli("csv_check_add", "data.csv", "--max-deleted", "100%")
     data.write_text("id,name\nx,a\n")
     said = [cli.run("csv_watch", "--once") for _ in range(2)]
     line = f"{data}: line 2: column 'id': 'x' is text, and the column is bigint; data is as it was."

@@ -35,6 +35,7 @@ def followed(users: Users, cli: "Cli") -> "Path":
     cli("database_upgrade")  # which lets the user in, where a server has to be told
     cli("csv_watcher_add", file, "--key", "id")
     cli("csv_sync_add", file, "--database", "shop", "--table", "data")
+    cli("csv_check_add", file, "--max-deleted", "100%")
     return file
 
 

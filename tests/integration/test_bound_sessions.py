@@ -70,9 +70,10 @@ def test_each_class_is_in_its_database_and_one_session_sees_all(warehouse: str) 
         app.settle()
         plugin.session.remove()
         [run] = plugin.session.query(Run).filter_by(state="success").all()
-        assert (run.version, [task.name for task in run.tasks]) == (1, ["snapshot", "compare", "archive", "commit"])
+        stages = ["snapshot", "compare", "check", "archive", "commit"]
+        assert (run.version, [task.name for task in run.tasks]) == (1, stages)
         assert run.settings.content["arguments"]["key"] == []
-        assert plugin.session.query(Task).filter(Task.run == run).count() == 4
+        assert plugin.session.query(Task).filter(Task.run == run).count() == 5
         store = app.app.csv_watcher.store.catalog.name
         with closing(sqlite3.connect(store)) as connection:
             names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

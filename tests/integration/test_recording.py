@@ -190,7 +190,7 @@ def test_what_a_version_set_that_is_kept_is_blamed_on_it_whatever_was_pruned(
     store: Store, path: Path, key: tuple[str, ...], *, stored: bool
 ) -> None:
     options = WatcherOptions(key=key)
-    store.recorder._row_limit = 100 if stored else 0
+    store.recorder._comparer._row_limit = 100 if stored else 0
     rows = ["1,a\n2,a\n3,a\n4,a\n4,a\n" if not key else "1,a\n2,a\n3,a\n4,a\n"]
     rows += [
         rows[0].replace("2,a", "2,b"),

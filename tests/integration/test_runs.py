@@ -65,7 +65,7 @@ def test_a_run_that_could_not_be_noted_is_noted_as_a_new_one_later(store: Store,
         run.note.state = "success"
     with closing(_open(tmp_path, f"sqlite:///{tmp_path / 'store.db'}")) as other:
         [noted] = other.catalog.ledger.all()
-        assert (noted.id, noted.state, len(other.catalog.ledger.tasks(noted.id))) == (run.id, "success", 4)
+        assert (noted.id, noted.state, len(other.catalog.ledger.tasks(noted.id))) == (run.id, "success", 5)
 
 
 def _fail(store: Store, words: str) -> None:

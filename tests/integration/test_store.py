@@ -16,7 +16,8 @@ import pytest
 from at_once import make_at_once
 
 from csv_manager.core.errors import LostRaceError, StoreBusyError, StoreError, WatcherExistsError
-from csv_manager.core.model import ColumnChange, CsvFormat, Finding, RowChange, Signature, WatcherOptions
+from csv_manager.core.findings import Finding
+from csv_manager.core.model import ColumnChange, CsvFormat, RowChange, Signature, WatcherOptions
 from csv_manager.store import schema
 from csv_manager.store.catalog import Catalog
 from csv_manager.store.engine import dispose, make_engine, reading, writing

@@ -173,7 +173,7 @@ def test_statements_of_a_migration_that_looks_at_the_database_are_not_shown(user
         databases = app.plugins["Keeper"].databases
         with pytest.raises(StoreError, match="The statements of Keeper cannot be shown, since a migration looks at"):
             databases.sql("default")
-        assert databases.upgrade("default") == ["csv_manager to 0005", "Keeper to n1"]
+        assert databases.upgrade("default") == ["csv_manager to 0006", "Keeper to n1"]
         insert(users.user, "looked")
 
 
@@ -272,7 +272,7 @@ def test_a_role_of_the_administrator_may_let_it_grant() -> None:
         try:
             with testing.app(keeper(), DATABASES={"default": bind_of(users)}) as app:
                 databases = app.plugins["Keeper"].databases
-                assert databases.upgrade("default") == ["csv_manager to 0005"]
+                assert databases.upgrade("default") == ["csv_manager to 0006"]
                 assert wrong(databases) == []
         finally:
             servers.execute(users.root, f"DROP ROLE {role}")
@@ -294,7 +294,7 @@ def test_tables_that_the_user_would_not_find_are_not_made() -> None:
         servers.execute(users.root, f'ALTER ROLE "{user}" SET search_path = "{admin}"')
         with testing.app(keeper(None, Order), DATABASES={"default": bind_of(users)}) as app:
             databases = app.plugins["Keeper"].databases
-            assert databases.upgrade("default") == ["csv_manager to 0005", "made order 5%"]
+            assert databases.upgrade("default") == ["csv_manager to 0006", "made order 5%"]
             assert wrong(databases) == []
 
 

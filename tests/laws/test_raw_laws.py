@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from csv_manager.core.model import CsvFormat
+from csv_manager.core.raw import NotPlainError, by_gaps, is_plain, line_end, plain_blocks, with_line_ends
 from csv_manager.core.reading import Table
-from csv_manager.sync.raw import NotPlainError, by_gaps, is_plain, line_end, plain_blocks, with_line_ends
 
 CELLS = st.sampled_from(["", "x", '"', '""', ",", "\n", "\n,"])
 CONTENTS = st.text(st.sampled_from('ab,"\n'), max_size=30)

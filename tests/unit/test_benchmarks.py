@@ -45,6 +45,16 @@ MANY = "watching: 2,000 files"
 #: The kind of each server, in tests/servers.py, and the bare driver.
 DATABASES = {"SQLite": (None, "sqlite3"), "PostgreSQL": ("postgresql", "psycopg"), "MariaDB": ("mariadb", "PyMySQL")}
 PROMISED = {
+    "checks": [
+        f"checks: 20,000 rows, {what} | {peer}"
+        for about, peer in (
+            ("a schema, 1 % changed", "all rows"),
+            ("an SQL rule", "DuckDB by hand"),
+            ("a schema", "pandera on Polars"),
+            ("a schema", "frictionless"),
+        )
+        for what in (about, f"{about}, peak memory")
+    ],
     "watching": [
         f"{MANY}, one scan | scandir and stat of all",
         f"{MANY}, one scan | watchdog's polling snapshot",
@@ -98,7 +108,7 @@ PROMISED = {
                 )
             ),
             *(
-                f"runs: {database}, a run of 4 tasks, {how} | bare {driver}, a commit a run"
+                f"runs: {database}, a run of 5 tasks, {how} | bare {driver}, a commit a run"
                 for how in ("noted as it begins and ends", "its end noted with the next")
             ),
         )
@@ -191,7 +201,7 @@ def test_a_server_that_does_not_answer_is_told_in_one_line_and_its_rows_are_left
 def test_an_unknown_benchmark_is_refused_by_naming_the_known_ones() -> None:
     done = run("speed")
     assert done.returncode == 2
-    assert "no benchmark speed; known are startup, latency, watching, diff, archive, runs" in done.stderr
+    assert "no benchmark speed; known are startup, latency, watching, diff, archive, checks, runs, sync" in done.stderr
     assert done.stdout == ""
 
 
@@ -209,7 +219,7 @@ def test_the_95th_percentile_of_twenty_values_is_the_nineteenth() -> None:
 
 def test_the_saved_runs_are_whole_ones() -> None:
     saved_runs = json.loads(RESULTS.read_text("utf-8"))
-    assert sorted(saved_runs) == ["archive", "diff", "latency", "runs", "startup", "watching"]
+    assert sorted(saved_runs) == ["archive", "diff", "latency", "runs", "startup", "sync", "watching"]
     assert not any(run["quick"] for run in saved_runs.values())
     measured = {row["what"].partition(",")[0] for row in saved_runs["runs"]["figures"]}
     assert measured == set(DATABASES)

@@ -181,6 +181,10 @@ def test_a_finding_is_a_json_object() -> None:
         "message": "no number",
         "line": 3,
         "column": None,
+        "row": None,
+        "value": None,
+        "level": "error",
+        "rule": None,
     }
 
 

@@ -76,6 +76,23 @@ def register(plugin: Any) -> None:
             option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
         ],
     )
+    version = click.Argument(["version"], required=False, metavar="[VERSION]")
+    plugin.commands.register(
+        "csv_history_accept",
+        "Let a held version through, by default the newest: it becomes the head, and tables follow it.\n\nWho did it, "
+        "and when, is recorded. A version that is older than the head stays held.\n\n\b\n"
+        "Example:\n  csv_manager csv_history_accept prices.csv",
+        plugin.csv_history_accept,
+        params=[path, version],
+    )
+    plugin.commands.register(
+        "csv_history_reject",
+        "Close a held version, by default the newest: nothing follows it, and nobody is asked about it again.\n\nWho "
+        "did it, and when, is recorded. The file stays as it is.\n\n\b\n"
+        "Example:\n  csv_manager csv_history_reject prices.csv",
+        plugin.csv_history_reject,
+        params=[path, version],
+    )
     plugin.commands.register(
         "csv_history_blame",
         "Tell for each row of the head which version last set it, and when.\n\nNothing stands there if that "

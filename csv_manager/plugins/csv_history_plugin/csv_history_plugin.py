@@ -15,6 +15,8 @@ from csv_manager.patterns.csv_commands_pattern import each
 from csv_manager.patterns.describe import (
     CHANGE_COLUMNS,
     comparison_lines,
+    counts_of,
+    finding_lines,
     hint,
     row_lines,
     short_path,
@@ -74,8 +76,33 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
                 return
             ways = version_ways(file, found)
             click.echo(version_line(file.path, found, changes.counts, changes.columns, found.rows, ways))
+            for line in finding_lines(found, limit=limit):
+                click.echo(line)
             for line in row_lines(changes, changes.columns, limit=limit, total=sum(changes.counts)):
                 click.echo(line)
+
+    def csv_history_accept(self, csv_file: str, version: str | None = None) -> None:
+        """Let a held version through."""
+        decided = self._decide(csv_file, version, accept=True)
+        file = self._file(csv_file)
+        click.echo(version_line(file.path, decided, counts_of(decided), decided.column_change, decided.rows))
+
+    def csv_history_reject(self, csv_file: str, version: str | None = None) -> None:
+        """Close a held version."""
+        decided = self._decide(csv_file, version, accept=False)
+        file = self._file(csv_file)
+        head = f"the head is version {file.record.head}" if file.record.head else "there is no head yet"
+        click.echo(f"{short_path(file.path)}: version {decided.number} is rejected; {head}.")
+
+    def _decide(self, csv_file: str, version: str | None, *, accept: bool) -> Any:
+        file = self._file(csv_file)
+        if version is None:
+            found = next((each for each in file.versions() if each.status == "held"), None)
+            if found is None:
+                raise VersionNotFoundError(f"{short_path(file.path)} has no held version; csv_history_list shows them.")
+        else:
+            found = file.version(version)
+        return self.csv_watcher.decide(file.path, found, accept=accept)
 
     def csv_history_diff(
         self, csv_file: str, old: str | None = None, new: str | None = None, form: str = "table", limit: int = 50

@@ -36,7 +36,7 @@ def touching(
     for file, version in versions:
         if not file.has_changes(version):
             click.echo(file.forgotten(version), err=True)
-        elif version.status != "held":
+        elif version.is_through:
             changes = [
                 (seq, change)
                 for seq, change in enumerate(file.changes(version.number))

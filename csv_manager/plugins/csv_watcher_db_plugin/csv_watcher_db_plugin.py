@@ -15,6 +15,7 @@ from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each
 from csv_manager.patterns.describe import short_path, typed_path, version_line
 from csv_manager.patterns.output import one_line
+from csv_manager.patterns.rules import rule_lines
 from csv_manager.patterns.watcher_paths import Found, find
 from csv_manager.patterns.watcher_states import COLUMNS, WatchedFile, WatcherStates, relative
 from csv_manager.plugins.csv_watcher_db_plugin import commands
@@ -38,6 +39,8 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
         self._db: Any = None
         self._watcher: Any = None
         self._seen: Any = None
+        #: The revisions of the stored watchers, by their paths, as they were seen last.
+        self._revisions: dict[str, int] = {}
 
     def activate(self) -> None:
         """Register the commands; in an app that watches by itself, load every stored watcher and restart it."""
@@ -85,19 +88,20 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
         stored = {}
         for watcher in store.catalog.watchers.all():
             if os.path.isabs(watcher.csv_file):
-                stored[watcher.path] = watcher.options, watcher.id
+                stored[watcher.path] = watcher.options, watcher.id, watcher.revision
             else:
                 self.log.warning("%s", relative(watcher.csv_file))
         for path in self.csv_watcher.get().keys() - stored.keys():
             self.csv_watcher.unregister(path)
             self.log.info("Watcher ended for %s", path)
-        for path, (told, watcher_id) in stored.items():
+        for path, (told, watcher_id, revision) in stored.items():
             running = self.csv_watcher.get().get(path)
             if running is None:
                 self.activate_watcher(path, told.interval, told, watcher_id)
-            elif (running.options, running.watcher_id) != (told, watcher_id):
+            elif (running.options, running.watcher_id) != (told, watcher_id) or self._revisions.get(path) != revision:
                 running.change(told, watcher_id)
                 self.log.info("Watcher changed for %s", path)
+            self._revisions[path] = revision
         self._seen = state  # what failed is done again
 
     def activate_watcher(
@@ -178,7 +182,7 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             "columns": list(head.columns) if head else [],
             "csv_format": head.csv_format.to_json() if head else None,
             "head": file.record.head if file else None,
-            "rules": [],
+            "rules": rule_lines(self.csv_watcher.store.catalog.rules.of(stored)) if stored else [],
             "targets": self._targets(stored),
             "versions": [version.summary() for version in versions[:_LAST_VERSIONS]],
         }

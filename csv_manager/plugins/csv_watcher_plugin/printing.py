@@ -70,7 +70,7 @@ class Printer:
             return
         changes = file.version_change(version).change_set
         is_lines = self._form == "jsonl"
-        if is_lines and version.status != "held":
+        if is_lines and version.is_through:
             for seq, change in enumerate(changes):
                 if entry.position + seq > self._position:
                     told = change.to_json(csv_file=file.path, version=version.number, seq=seq)
@@ -87,7 +87,7 @@ class Printer:
 
     def _hint(self, file: Any, version: Any, changes: Any) -> str | None:
         """Once for each file: which key would tell updates, and the command that sets it."""
-        if version.key or version.base is None or version.status == "held" or file.path in self._hinted:
+        if version.key or version.base is None or not version.is_through or file.path in self._hinted:
             return None
         if changes.counts.inserted and changes.counts.deleted:
             from csv_manager.core.comparing import Comparison

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from csv_manager.core.raw import NotPlainError, by_gaps, line_end, plain_blocks, with_line_ends
 from csv_manager.core.reading import Table as CsvTable
 from csv_manager.sync.loading.interface import (
     Loader,
@@ -27,7 +28,6 @@ from csv_manager.sync.loading.interface import (
     typed,
     values,
 )
-from csv_manager.sync.raw import NotPlainError, by_gaps, line_end, plain_blocks, with_line_ends
 from csv_manager.sync.rows import Rows, tab_separated
 from csv_manager.sync.schema import Column, Table
 from csv_manager.sync.sql_dialects import sql_dialect_named

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from csv_manager.core.raw import NotPlainError, plain_blocks
 from csv_manager.core.reading import Table as CsvTable
 from csv_manager.sync.loading.interface import Loader, TargetError, busy, keeps_empty, lock_number, run, typed, values
-from csv_manager.sync.raw import NotPlainError, plain_blocks
 from csv_manager.sync.rows import Rows, tab_separated
 from csv_manager.sync.schema import Column, Table
 from csv_manager.sync.sql_dialects import sql_dialect_named

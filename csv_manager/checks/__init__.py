@@ -1,0 +1,1 @@
+"""Checks: what is wrong with the rows of a version, by schemas, by SQL, and by what plugins have."""

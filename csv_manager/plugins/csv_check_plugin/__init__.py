@@ -1,0 +1,1 @@
+"""Rules that versions are checked by, and the gate that holds them."""
