@@ -53,8 +53,8 @@ class Recorder:
         self._series = catalog.series
         self._archive = archive
         self._locks = locks
-        #: What tells the rules in force for a file, by its path.
-        self.in_force: Callable[[str], InForce] = catalog.rules.in_force
+        #: What tells the rules in force for a file, by its path, and by the watcher that has it, if that is known.
+        self.in_force: Callable[[str, int | None], InForce] = catalog.rules.in_force
         self._runs = runs
         self._comparer = Comparer(archive, catalog.history, row_limit)
         #: The checks that plugins have, and how many findings of each rule are kept.
@@ -173,7 +173,7 @@ class Recorder:
         self, path: str, table: Table, base: Version | None, key: tuple[str, ...], rules: Sequence[Rule] = ()
     ) -> Verdict:
         """What the rules of a file's watcher, and further ones, say of a content, beside the version before it."""
-        in_force = self.in_force(path)
+        in_force = self.in_force(path, None)
         in_force = replace(in_force, rule_set=replace(in_force.rule_set, rules=(*in_force.rule_set.rules, *rules)))
         if rules:
             in_force = replace(in_force, rule_set=replace(in_force.rule_set, uuid=None))
@@ -341,7 +341,8 @@ class Recorder:
         new = compared.new
         if arrival.store_watcher:
             return new
-        in_force = self.in_force(arrival.path)
+        feed = arrival.origin.feed_id if arrival.origin is not None else None
+        in_force = self.in_force(arrival.path, feed if arrival.watcher_id is None else arrival.watcher_id)
         stopping, most = arrival.stopping, self.most_findings
         verdict = examine(compared.candidate, in_force, self.checks(), most=most, stopping=stopping)
         return replace(

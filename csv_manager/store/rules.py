@@ -47,6 +47,7 @@ _WATCHER = (
     .where(
         or_(
             watchers.c.csv_file == bindparam("the_path"),
+            watchers.c.id == bindparam("the_watcher"),
             watchers.c.id
             == select(files.c.feed_id).where(files.c.path_sha == bindparam("the_path_sha")).scalar_subquery(),
         )
@@ -62,10 +63,13 @@ class Rules:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def in_force(self, path: str) -> InForce:
-        """What the versions of a file, by its absolute path, are checked by now."""
+    def in_force(self, path: str, watcher_id: int | None = None) -> InForce:
+        """What the versions of a file, by its absolute path, are checked by now.
+
+        `watcher_id` is the watcher that has it, if that is known: of a new file of a folder, nothing else tells.
+        """
         with reading(self._engine) as connection:
-            told = {"the_path": path, "the_path_sha": path_sha(path)}
+            told = {"the_path": path, "the_path_sha": path_sha(path), "the_watcher": watcher_id}
             watcher = connection.execute(_WATCHER, told).first()
             if watcher is None:
                 return InForce(rule_set=RuleSet(), has_target=False)

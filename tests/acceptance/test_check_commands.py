@@ -274,6 +274,22 @@ def test_the_rules_of_a_folder_are_those_of_each_of_its_files(cli: "Cli") -> Non
     told = cli("csv_watch", "--once", code=1)
     assert "in/a.csv  version 2  held: line 3: column 'price': price < 5: price=7" in told
     assert "in/b.csv  version 2  +0 ~1 -0  5 rows" in told
+    cli.write("in/c.csv", FRUIT.replace("0.70", "7.00"))
+    assert "in/c.csv  version 1  held: line 3" in cli("csv_watch", "--once", code=1)
+    assert "in/c.csv  version 1  +5 ~0 -0  5 rows" in cli("csv_history_accept", "in/c.csv")
+
+
+def test_the_files_of_a_series_are_checked_and_a_held_one_is_let_through(cli: "Cli") -> None:
+    cli.write("in/1.csv", FRUIT)
+    cli("csv_watcher_add", "in", "--feed", "series", "--key", "id", "--done", "delete")
+    cli("csv_check_add", "in", "--rule", "price < 5")
+    cli.write("in/2.csv", FRUIT.replace("0.70", "7.00"))
+    assert "version 2  held: line 3" in cli("csv_watch", "--once", code=1)
+    assert (cli.folder / "in/2.csv").exists()
+    assert "version 2  +0 ~1 -0  5 rows" in cli("csv_history_accept", "in")
+    cli("csv_watch", "--once")
+    assert [path.name for path in (cli.folder / "in").iterdir()] == []
+    assert [version["status"] for version in cli.json("csv_history_list", "in")] == ["accepted", "ok"]
 
 
 @pytest.mark.parametrize(
