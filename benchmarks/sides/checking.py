@@ -106,7 +106,7 @@ def pandera(_old: str, new: str) -> Callable[[], int]:
         try:
             model.validate(frame, lazy=True)
         except pa.errors.SchemaErrors as errors:
-            return int(errors.failure_cases["index"].n_unique())
+            return int(errors.failure_cases["index"].drop_nulls().n_unique())
         return 0
 
     return check
