@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL
 from csv_manager.core.model import ColumnChange, CsvFormat, WatcherOptions
 from csv_manager.core.runs import STAGES
 from csv_manager.framework.target_databases import TargetDatabases
+from csv_manager.pipeline.listening import Listening
 from csv_manager.pipeline.runtime import Runtime
 from csv_manager.pipeline.store import Store
 from csv_manager.pipeline.syncing import Syncing
@@ -50,7 +51,7 @@ _WHOLE, _QUICK = _Size(), _Size(versions=2, files=5, runs=5, rounds=2)
 class _Silent(Ledger):
     """A ledger that notes nothing, and therefore finds nothing."""
 
-    def note(self, notes: Collection[RunNote], forgotten: Collection[int] = ()) -> None:
+    def note(self, notes: Collection[RunNote], forgotten: Collection[RunNote] = ()) -> None:
         """Nothing is noted."""
 
     def repeat(self, note: RunNote) -> bool:
@@ -82,6 +83,7 @@ def _measured(kind: Kind, url: URL, folder: Path, size: _Size) -> Iterator[Figur
         say(f"  {kind.name}: {bare.durability()}")
         bench = _Bench(kind, store, bare, folder, size)
         yield from bench.versions()
+        yield from bench.events()
         yield from bench.bursts()
         yield from bench.rates()
 
@@ -92,13 +94,34 @@ class _Bench:
     def __init__(self, kind: Kind, store: Store, bare: Bare, folder: Path, size: _Size) -> None:
         self._kind, self._store, self._bare, self._folder, self._size = kind, store, bare, folder, size
         self._contents = _contents()
-        self._ledgers = {"noted": store.runs.ledger, "silent": _Silent(store.catalog.engine)}
+        self._ledgers = {"noted": store.runs.ledger, "silent": _Silent(store.catalog.engine, store.catalog.events)}
 
     def versions(self) -> Iterator[Figure]:
         """Versions of a file, one after another; in a service, the end of a run is noted later, by its keeper."""
         for told, ring in (("by a command", None), ("by a service, until it is recorded", _ring)):
             sides = {name: self._side(name, self._recorded(name, ring), self._size.versions) for name in self._ledgers}
             yield self._figure(f"one row of {_ROWS} updated, {told}", sides)
+
+    def events(self) -> Iterator[Figure]:
+        """Versions of a file, one after another, with the event record as it is, and without one."""
+        record = self._store.catalog.events
+
+        def side(name: str, *, is_here: bool) -> Callable[[], float]:
+            timed = self._side("noted", self._recorded(name, _ring), self._size.versions)
+
+            def switched() -> float:
+                record.is_here = is_here
+                try:
+                    return timed()
+                finally:
+                    record.is_here = True
+
+            return switched
+
+        sides = {"with": side("recorded", is_here=True), "without": side("unrecorded", is_here=False)}
+        pairs = [(cost["with"], cost["without"]) for cost in take_turns(sides, self._size.rounds)]
+        what = f"{self._kind.name}, one row of {_ROWS} updated, by a service, with the event record"
+        yield figure("runs", what, "without it", "ms", pairs)
 
     def bursts(self) -> Iterator[Figure]:
         """Files that all changed, from the start of a service until all are recorded and noted."""
@@ -172,6 +195,8 @@ class _Bench:
                 lambda: self._store,
                 Defaults(settle=0),
                 Syncing(lambda: self._store, TargetDatabases(dict), lambda _: None),
+                Listening(frozenset),
+                check=lambda: None,
                 on_version=lambda version: versions.append(version.version),
                 on_state=lambda *_: None,
             )

@@ -103,7 +103,7 @@ class TestApp:
         runtime = self.app.csv_watcher.runtime
         uuid = f"{self._rule_set.number:032}"
         in_force = InForce(rule_set=replace(self._rule_set, uuid=uuid), has_target=False)
-        self.app.csv_watcher.store.recorder.in_force = lambda *_: in_force
+        self.app.csv_watcher.store.recorder.judge.in_force = lambda *_: in_force
         outcomes = [runtime.record(path, options) for path, options in self._watched.items() if os.path.exists(path)]
         runtime.deliver()
         return [outcome.number for outcome in outcomes if outcome.number is not None]

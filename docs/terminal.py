@@ -6,6 +6,7 @@ of an environment in /opt/csv_manager, each time one and the same time.
 # ruff: noqa: INP001, S603 - a module beside the pages; the commands that it runs are those of the pages
 
 import contextlib
+import hashlib
 import json
 import os
 import queue
@@ -27,6 +28,7 @@ _BIN = str(Path(sys.executable).parent)
 _DEADLINE_SECONDS = 30
 #: The Python of an environment has several names.
 _PYTHON = re.compile(rf"{re.escape(_BIN)}/python[\d.]*")
+_ASIDE = re.compile(r"quarantine/([^/\s]+)-[0-9a-f]{8}/")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([ T])\d\d:\d\d:\d\d(?:\.\d+)?")
 
 
@@ -167,9 +169,16 @@ class Session:
     def _said(self, text: str) -> None:
         for there, shown in ((self.folder, "/data"), (self._root, os.path.dirname(HOME))):
             text = text.replace(str(there), shown)
+        text = _ASIDE.sub(_with_digits, text)
         text = _PYTHON.sub("/opt/csv_manager/.venv/bin/python", text)
         text = _TIME.sub(lambda match: f"2026-03-02{match[1]}09:15:07", text)
         self._lines += [line.rstrip() for line in text.splitlines()]
+
+
+def _with_digits(found: re.Match[str]) -> str:
+    """The folder of a file's quarantined rows as it is called for a file in /data."""
+    digest = hashlib.sha256(f"/data/{found[1]}".encode()).hexdigest()
+    return f"quarantine/{found[1]}-{digest[:8]}/"
 
 
 class _Service:

@@ -77,6 +77,21 @@ def execute(url: URL, *statements: str) -> None:
         engine.dispose()
 
 
+def statements_of(script: str) -> list[str]:
+    """The statements of a script, as the clients of the servers tell them apart; without those of transactions."""
+    found, told, end = [], "", ";"
+    for line in script.splitlines():
+        if line.startswith("DELIMITER "):
+            end = line.removeprefix("DELIMITER ")
+        elif not line.startswith("--"):
+            told += f"{line}\n"
+            if told.rstrip().endswith(end) and told.count("$csv_manager$") % 2 == 0:
+                found.append(told.rstrip().removesuffix(end).strip())
+                told = ""
+    assert not told.strip(), told
+    return [statement for statement in found if statement not in ("", "BEGIN", "COMMIT")]
+
+
 def ask(url: URL, question: str) -> list[tuple[Any, ...]]:
     """The rows of an answer."""
     engine = create_engine(url)

@@ -47,7 +47,7 @@ class Targets:
         self.folder, self.engine = folder, engine
         self.store = Store(url=f"sqlite:///{folder / 'store.db'}", archive=folder / "archive", row_limit=100_000)
         # What these files lose is meant.
-        self.store.recorder.in_force = lambda *_: InForce(rule_set=RuleSet(), has_target=False)
+        self.store.recorder.judge.in_force = lambda *_: InForce(rule_set=RuleSet(), has_target=False)
         self.synced: list[Any] = []
         self.syncing = Syncing(lambda: self.store, Databases(engine), self.synced.append)
 

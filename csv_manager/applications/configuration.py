@@ -52,8 +52,16 @@ WATCHER_DATABASE_CONNECTION = "sqlite:///" + WATCHER_DATABASE_LOCATION
 #: SQLAlchemy URL. The one that is called default is the store, instead of WATCHER_DATABASE_*.
 DATABASES: dict[str, object] = {}
 
+#: The event record. groups: those of the listeners that are told; without sql there is no record. The record is in the
+#: store, or in the database of a connection_string: an SQLAlchemy URL (dialect: sqlite, postgres or mysql), the name of
+#: one of DATABASES, or a name in capitals, which is an environment variable.
+EVENTS: dict[str, object] = {"groups": "default, sql", "dialect": "", "connection_string": ""}
+
 #: The folder of the versions' bytes.
 ARCHIVE_PATH = os.path.join(APP_PATH, "archive")
+
+#: The folder of files with the rows that versions were recorded without (csv_check_add --on-bad quarantine-rows).
+QUARANTINE_PATH = os.path.join(ARCHIVE_PATH, "quarantine")
 
 #: The most findings of a rule that are kept of a version, and shown; all are counted.
 CHECK_FINDINGS = 100

@@ -18,7 +18,7 @@ from csv_manager.archive.frames import FrameFile, damaged
 from csv_manager.archive.keyfiles import load_keys, store_keys
 from csv_manager.archive.manifests import load_digests, store_digests
 from csv_manager.archive.objects import Objects, move
-from csv_manager.archive.snapshots import Snapshot
+from csv_manager.archive.snapshots import Keepable
 from csv_manager.core.digests import Digests, DigestsBuilder, count_line_ends
 from csv_manager.core.digests import digest as slot_digest
 from csv_manager.core.errors import ArchiveError, DamagedError, TornReadError
@@ -52,7 +52,7 @@ class Archive:
 
     def keep(
         self,
-        snapshot: Snapshot,
+        snapshot: Keepable,
         records: Records | None = None,
         base: tuple[str, Content] | None = None,
         windows: Iterable[Window] | None = None,
@@ -71,6 +71,10 @@ class Archive:
             elif base is None or windows is None or not self._keep_delta(snapshot, records, start, base, windows):
                 self._keep_whole(snapshot, cut(snapshot.plain, 0, snapshot.size, records, start), records)
         snapshot.check()
+
+    def place(self, sha256: str) -> Path:
+        """The file that holds a content, or will once it is kept."""
+        return self._objects.stored(sha256).absolute()
 
     def content(self, sha256: str) -> Content:
         """The bytes of a content, to be read at any place. Raises `ArchiveError` if what it is made of is missing."""
@@ -175,7 +179,7 @@ class Archive:
         except (ValueError, KeyError, IndexError) as error:
             raise damaged(file.path) from error
 
-    def _keep_whole(self, snapshot: Snapshot, cuts: Iterable[tuple[bytes, bool]], records: Records | None) -> None:
+    def _keep_whole(self, snapshot: Keepable, cuts: Iterable[tuple[bytes, bool]], records: Records | None) -> None:
         """Store a keyframe of these slots. Raises `TornReadError` if the bytes are no longer those of the SHA-256."""
         digest, slots = hashlib.sha256(), DigestsBuilder()
 
@@ -193,7 +197,7 @@ class Archive:
             self._objects.copy(self._objects.path(snapshot.sha256, "zst"))
         self._keep_slots(snapshot, records, slots)
 
-    def _keep_again(self, snapshot: Snapshot, records: Records | None, start: int) -> None:
+    def _keep_again(self, snapshot: Keepable, records: Records | None, start: int) -> None:
         """Compare a content that is stored with the file; if it is damaged, it is stored anew, else its digests are."""
         cuts = cut(snapshot.plain, 0, snapshot.size, records, start)
         try:
@@ -216,14 +220,14 @@ class Archive:
             if not content.digests:
                 self._keep_slots(snapshot, records, slots)
 
-    def _keep_slots(self, snapshot: Snapshot, records: Records | None, slots: DigestsBuilder) -> None:
+    def _keep_slots(self, snapshot: Keepable, records: Records | None, slots: DigestsBuilder) -> None:
         """Store the digests of slots, if they can be of use."""
         if records is not None and slots.certain and len(slots) >= _SEVERAL:
             store_digests(self._objects.path(snapshot.sha256, "slots"), slots.digests(records.form))
 
     def _keep_delta(
         self,
-        snapshot: Snapshot,
+        snapshot: Keepable,
         records: Records | None,
         start: int,
         base: tuple[str, Content],
@@ -333,7 +337,7 @@ class _Checked(io.RawIOBase):
         return len(block)
 
 
-def _updated(base: Content, made: Content, snapshot: Snapshot) -> Digests:
+def _updated(base: Content, made: Content, snapshot: Keepable) -> Digests:
     """The digests of a content's slots: those of its base, and new ones for what changed, compared with the file."""
     if base.digests is None or made.size != snapshot.size:
         raise damaged(made.steps[-1].file.path)
@@ -354,5 +358,5 @@ def _updated(base: Content, made: Content, snapshot: Snapshot) -> Digests:
     return Digests(base.digests.form, base.digests.seed, lengths, lines, digests)
 
 
-def _torn(snapshot: Snapshot) -> TornReadError:
+def _torn(snapshot: Keepable) -> TornReadError:
     return TornReadError(f"{snapshot.path} changed while it was stored; it is read again once it rests.")

@@ -73,6 +73,29 @@ class Snapshot:
             self._hashing.stop()
 
 
+class Derived:
+    """What is made of a snapshot, to be kept as the snapshot is: bytes that are read through it, and their SHA-256."""
+
+    def __init__(self, snapshot: Snapshot, plain: Plain) -> None:
+        self.path = snapshot.path
+        self.plain = plain
+        self.size = plain.size
+        self._snapshot = snapshot
+        digest = hashlib.sha256()
+        for place in range(0, plain.size, _BLOCK):
+            digest.update(plain.read(place, _BLOCK))
+        self.sha256 = digest.hexdigest()
+
+    def check(self) -> None:
+        """As the snapshot."""
+        self._snapshot.check()
+        self.plain.check()
+
+
+#: What the archive keeps.
+Keepable = Snapshot | Derived
+
+
 class _Hashing(threading.Thread):
     """Computes the SHA-256 of a content beside what else is done with it; hashlib lets go of the interpreter."""
 

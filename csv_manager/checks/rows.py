@@ -5,11 +5,12 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
+from csv_manager.core.finding_records import find_records
 from csv_manager.core.model import EXTRA, RowChange
 from csv_manager.core.reading import Table, row_mapping
 
-#: Rows that are checked together.
-_CHUNK = 4096
+#: Rows that are checked together: of more, Python's collector would look for cycles among them again and again.
+_CHUNK = 512
 
 #: The cells of a row in the order of the columns: None for one that is missing, more than there are columns if it has
 #: more.
@@ -97,13 +98,21 @@ class CheckRows(abc.ABC):
 
 
 class WholeRows(CheckRows):
-    """The rows of a whole version."""
+    """The rows of a whole version; `known` is how many they are, if somebody has counted them."""
+
+    def __init__(
+        self,
+        table: Table,
+        previous: Table | None = None,
+        stopping: Callable[[], bool] = lambda: False,
+        known: int | None = None,
+    ) -> None:
+        super().__init__(table, previous, stopping)
+        self._known = known
 
     def chunks(self) -> Iterator[Sequence[RowCells]]:
         """Those of the content."""
-        chunks = self.table.chunks()
-        while chunk := list(itertools.islice(chunks, _CHUNK // 512)):
-            yield list(itertools.chain.from_iterable(chunk))
+        yield from self.table.chunks()
 
     def __iter__(self) -> Iterator[CheckedRow]:
         for number, row in enumerate(self.table.rows(), 1):
@@ -113,17 +122,11 @@ class WholeRows(CheckRows):
 
     def lines(self, rows: Iterable[int]) -> dict[int, int]:
         """By one pass, as far as the last of them."""
-        wanted = set(rows)
-        found: dict[int, int] = {}
-        if wanted:
-            for number, row in enumerate(itertools.islice(self.table.rows(), max(wanted)), 1):
-                if number in wanted and row.line is not None:
-                    found[number] = row.line
-        return found
+        return {found.row: found.line for found in find_records(self.table, rows=set(rows))}
 
     def count(self) -> int:
-        """As the content counts them."""
-        return self.table.count()
+        """As the comparison counted them, or the content does."""
+        return self.table.count() if self._known is None else self._known
 
 
 class ChangedRows(CheckRows):

@@ -9,6 +9,7 @@ from typing import Any
 
 from csv_manager.checks.rows import ChangedRows, CheckRows, WholeRows
 from csv_manager.core.errors import CsvManagerError, TornReadError, clause
+from csv_manager.core.finding_records import find_records
 from csv_manager.core.findings import Finding
 from csv_manager.core.rules import Rule, RuleSet
 
@@ -43,7 +44,8 @@ class Check:
 class RuleResult:
     """What a rule came to: how many findings, in how many rows, of which it looked at `scanned`, of `total`.
 
-    `is_partial` if the rows were left out that had not changed. One that `failed` could not be executed.
+    `at_large` are the findings that are of no row. `is_partial` if the rows were left out that had not changed.
+    One that `failed` could not be executed.
     """
 
     rule: str
@@ -53,6 +55,7 @@ class RuleResult:
     bad_rows: int
     scanned: int
     total: int
+    at_large: int = 0
     is_partial: bool = False
     failed: bool = False
     seconds: float = 0.0
@@ -64,26 +67,50 @@ class RuleResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What all rules came to: the findings that are kept, in the order of the rules, and the rows with errors."""
+    """What all rules came to: the findings that are kept, in the order of the rules, and how many errors there were.
+
+    `bad_rows` are the rows with errors, `at_large` the errors that are of no row; kept or not, all are counted. `bad`
+    are the physical lines of these rows, if that was asked for, each with what was found, as far as that was kept.
+    """
 
     findings: tuple[Finding, ...] = ()
     results: tuple[RuleResult, ...] = ()
     bad_rows: int = 0
+    at_large: int = 0
+    bad: Mapping[int, tuple[Finding, ...]] = field(default_factory=dict)
+
+
+#: The numbers of rows, each with what was found in it, as far as that was kept.
+_Numbers = dict[int, tuple[Finding, ...]]
 
 
 @dataclass
 class _Bad:
-    """The numbers of the rows in which a rule of level error found something, of all rows, or of those that changed."""
+    """The rows in which a rule of level error found something, of all rows, or of those that changed."""
 
-    whole: set[int] = field(default_factory=set)
-    changed: set[int] = field(default_factory=set)
+    whole: _Numbers = field(default_factory=dict)
+    changed: _Numbers = field(default_factory=dict)
+
+    def add(self, numbers: _Numbers, *, is_partial: bool) -> None:
+        """Add what a rule found."""
+        mine = self.changed if is_partial else self.whole
+        for number, findings in numbers.items():
+            mine[number] = mine.get(number, ()) + findings
 
     def count(self, whole: WholeRows, changed: ChangedRows | None) -> int:
         """How many rows they are."""
         if not self.whole or not self.changed or changed is None:
             return len(self.whole) + len(self.changed)
-        lines = set(whole.lines(self.whole).values()) | set(changed.lines(self.changed).values())
-        return len(lines)
+        return len(self.lines(whole, changed))
+
+    def lines(self, whole: WholeRows, changed: ChangedRows | None) -> _Numbers:
+        """The physical lines of the rows, with what was found in each."""
+        found: _Numbers = {}
+        for rows, numbers in ((whole, self.whole), (changed, self.changed)):
+            lines = rows.lines(numbers) if rows is not None and numbers else {}
+            for number, line in lines.items():
+                found[line] = found.get(line, ()) + numbers[number]
+        return found
 
 
 def judge(
@@ -94,15 +121,17 @@ def judge(
     *,
     clean: frozenset[str] = frozenset(),
     most: int = 100,
+    most_bad: int | None = None,
 ) -> Judgement:
     """Look at a version by each rule. At most so many findings of each are kept.
 
-    `changed` are the rows that changed since a version of which the rules `clean` found nothing at all.
+    `changed` are the rows that changed since a version of which the rules `clean` found nothing at all. With `most_bad`
+    the judgement tells all bad rows, of so many of each rule what was found.
     """
     with contextlib.ExitStack() as stack:
         for each in filter(None, (whole, changed)):
             stack.callback(each.close)
-        return _judge(rule_set, checks, whole, changed, clean=clean, most=most)
+        return _judge(rule_set, checks, whole, changed, clean=clean, most=most, most_bad=most_bad)
 
 
 def _judge(
@@ -113,48 +142,61 @@ def _judge(
     *,
     clean: frozenset[str],
     most: int,
+    most_bad: int | None,
 ) -> Judgement:
     findings: list[Finding] = []
     results: list[RuleResult] = []
-    bad = _Bad()
+    bad, at_large = _Bad(), 0
     for rule in rule_set.rules:
         check = checks.get(rule.check)
         is_partial = changed is not None and rule.name in clean and check is not None and check.is_by_row(rule.options)
         rows: CheckRows = changed if is_partial and changed is not None else whole
-        kept, result, numbers = _run(rule, check, rows, most)
+        kept, result, numbers = _run(rule, check, rows, most, most_bad or 0)
         findings += kept
         results.append(replace(result, total=whole.count()))
         if rule.level == "error":
-            (bad.changed if is_partial else bad.whole).update(numbers)
-    return Judgement(findings=tuple(findings), results=tuple(results), bad_rows=bad.count(whole, changed))
+            bad.add(numbers, is_partial=is_partial)
+            at_large += result.at_large
+        else:
+            at_large += result.failed
+    count = bad.count(whole, changed)
+    lines = {} if most_bad is None else bad.lines(whole, changed)
+    if most_bad is not None:
+        at_large += count - len(lines)  # of a row that is not there, as an SQL query may tell it
+    return Judgement(findings=tuple(findings), results=tuple(results), bad_rows=count, at_large=at_large, bad=lines)
 
 
-def _run(rule: Rule, check: Check | None, rows: CheckRows, most: int) -> tuple[list[Finding], RuleResult, set[int]]:
+def _run(
+    rule: Rule, check: Check | None, rows: CheckRows, most: int, most_bad: int
+) -> tuple[list[Finding], RuleResult, _Numbers]:
     began = time.monotonic()
     kept: list[Finding] = []
-    count, failed = 0, False
-    numbers: set[int] = set()
-    by_line: set[int] = set()
+    count, at_large, failed = 0, 0, False
+    numbers: _Numbers = {}
+    by_line: _Numbers = {}
     try:
         for finding in _found(rule, check, rows):
             count += 1
             if len(kept) < most:
                 kept.append(_told(finding, rule))
             if finding.row is not None:
-                numbers.add(finding.row)
+                _add(numbers, finding.row, finding, rule, most_bad)
             elif finding.line is not None:
-                by_line.add(finding.line)
+                _add(by_line, finding.line, finding, rule, most_bad)
+            else:
+                at_large += 1
     except TornReadError:
         raise
     except Exception as error:
         failed = True
-        count += 1
+        count, at_large = count + 1, at_large + 1
         if not isinstance(error, CsvManagerError):
             log.exception("The rule %s failed.", rule.name)
         told = clause(error) if isinstance(error, CsvManagerError) else f"{type(error).__name__}: {clause(error)}"
         kept.append(replace(_told(Finding(code="check-error", message=told), rule), level="error"))
     by_lines = rows.numbers(by_line) if by_line else {}
-    numbers |= set(by_lines.values())
+    for line, number in by_lines.items():
+        numbers[number] = numbers.get(number, ()) + by_line[line]
     kept = _placed(kept, rows, by_lines)
     result = RuleResult(
         rule=rule.name,
@@ -164,11 +206,19 @@ def _run(rule: Rule, check: Check | None, rows: CheckRows, most: int) -> tuple[l
         bad_rows=len(numbers),
         scanned=rows.count(),
         total=0,
+        at_large=at_large,
         is_partial=rows.is_partial,
         failed=failed,
         seconds=round(time.monotonic() - began, 3),
     )
     return kept, result, numbers
+
+
+def _add(numbers: _Numbers, number: int, finding: Finding, rule: Rule, most: int) -> None:
+    """Add what was found in a row; of so many rows of a rule that is kept."""
+    before = numbers.get(number, ())
+    is_kept = number in numbers if len(numbers) >= most else True
+    numbers[number] = (*before, _told(finding, rule)) if is_kept and most else before
 
 
 def _found(rule: Rule, check: Check | None, rows: CheckRows) -> Iterator[Finding]:
@@ -199,7 +249,11 @@ def _placed(findings: Sequence[Finding], rows: CheckRows, by_lines: Mapping[int,
         row = by_lines.get(finding.line) if finding.row is None and finding.line is not None else finding.row
         line = lines.get(row) if finding.line is None and row is not None else finding.line
         told.append(replace(finding, row=row, line=line))
-    return told
+    if not (rows.is_partial and told):
+        return told
+    # They were counted among the rows that changed.
+    at = {found.line: found.row for found in find_records(rows.table, lines=[each.line for each in told if each.line])}
+    return [replace(finding, row=at.get(finding.line or 0)) for finding in told]
 
 
 def _shortened(text: str) -> str:

@@ -6,6 +6,7 @@ again and again; texts that are mostly different are read together, and one by o
 
 import itertools
 import json
+import operator
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -33,7 +34,7 @@ class _Wrong(NamedTuple):
 def check_schema(rows: CheckRows, schema: TableSchema) -> Iterator[Finding]:
     """What is not as the schema tells: of the header, of each row in its order, then which rows repeat others."""
     yield from _check_header(rows.columns, schema)
-    checker = _Checker(rows.columns, schema)
+    checker = _Checker(rows.columns, schema, lacks_cells=rows.is_partial)
     before = 0
     for chunk in rows.chunks():
         for finding in checker.look(chunk):
@@ -67,8 +68,9 @@ def _check_header(columns: Sequence[str], schema: TableSchema) -> Iterator[Findi
 
 
 class _Checker:
-    def __init__(self, columns: Sequence[str], schema: TableSchema) -> None:
-        self._columns = columns
+    def __init__(self, columns: Sequence[str], schema: TableSchema, *, lacks_cells: bool) -> None:
+        """With `lacks_cells`, rows that have a place for each column may have none there."""
+        self._columns, self._lacks_cells = columns, lacks_cells
         places = {name: place for place, name in enumerate(columns)}
         self._fields = [_Cells(field, places[field.name]) for field in schema.fields if field.name in places]
         by_name = {cells.field.name: cells for cells in self._fields}
@@ -83,20 +85,21 @@ class _Checker:
         width = len(self._columns)
         found: defaultdict[int, list[Finding]] = defaultdict(list)
         rows = chunk
-        if set(map(len, chunk)) != {width} or any(None in cells for cells in chunk[:1]):
+        if set(map(len, chunk)) != {width}:
             rows = [
                 cells if len(cells) == width else [*cells[:width], *itertools.repeat(None, width - len(cells))]
                 for cells in chunk
             ]
         columns: list[Sequence[str | None]] = list(zip(*rows, strict=True))
         blank = self._blank(rows, columns)
+        lacks_cells = self._lacks_cells or rows is not chunk
         for cells in self._fields:
-            for row, told, wrong in cells.look(columns[cells.place]):
+            for row, told, wrong in cells.look(columns[cells.place], lacks_cells=lacks_cells):
                 if row not in blank:
                     found[row].append(
                         Finding(code=wrong.code, message=wrong.words, column=cells.field.name, value=told, row=row + 1)
                     )
-        if rows is not chunk or any(None in column for column in columns):
+        if rows is not chunk or (self._lacks_cells and any(None in column for column in columns)):
             self._check_lengths(chunk, blank, found)
         for row in blank:
             found[row].append(Finding(code="blank-row", message="the row has no value at all", row=row + 1))
@@ -146,6 +149,8 @@ class _Cells:
     def __init__(self, field: Field, place: int) -> None:
         self.field, self.place = field, place
         self.missing: frozenset[str | None] = frozenset({None, *field.missing})
+        #: Those of them that are texts.
+        self._gaps = self.missing - {None}
         self._read = field.reader()
         self._good: set[str | None] = set()
         self._is_varied: bool | None = None
@@ -156,8 +161,11 @@ class _Cells:
         self._is_required = bool(field.constraints.get("required"))
         self._is_free = field.type in ("any", "string") and field.format == "default" and not self._constraints
 
-    def look(self, cells: Sequence[str | None]) -> Iterator[tuple[int, str | None, _Wrong]]:
-        """The cells that are wrong: the number of the row, counted from 0, the cell, and what is wrong with it."""
+    def look(self, cells: Sequence[str | None], *, lacks_cells: bool) -> Iterator[tuple[int, str | None, _Wrong]]:
+        """The cells that are wrong: the number of the row, counted from 0, the cell, and what is wrong with it.
+
+        Only with `lacks_cells` may one be None.
+        """
         if self._is_free and not self._is_required:
             return
         texts: Collection[str | None] = cells
@@ -165,7 +173,7 @@ class _Cells:
             self._is_varied = len(set(cells)) > len(cells) / 2
         if not self._is_varied:
             texts = set(cells) - self._good
-        if self._are_good(texts):
+        if self._are_good(texts, self.missing if lacks_cells else self._gaps):
             self._remember(texts)
             return
         wrong = {text: found for text in set(texts) if (found := self._wrong(text))}
@@ -192,12 +200,12 @@ class _Cells:
         if not self._is_varied and len(self._good) < _REMEMBERED:
             self._good.update(texts)
 
-    def _are_good(self, texts: Collection[str | None]) -> bool:
-        """Whether these are known to be right, all together."""
-        gaps = [each for each in self.missing if each in texts]
+    def _are_good(self, texts: Collection[str | None], missing: Collection[str | None]) -> bool:
+        """Whether these are known to be right, all together; `missing` are those of no value that may be among them."""
+        gaps = [each for each in missing if each in texts]
         if gaps and self._is_required:
             return False
-        told: list[str] = [text for text in texts if text not in self.missing] if gaps else list(texts)  # type: ignore[misc, arg-type] # None is missing
+        told: Any = list(itertools.filterfalse(self.missing.__contains__, texts)) if gaps else list(texts)
         if not told or self._is_free:
             return True
         try:
@@ -209,9 +217,21 @@ class _Cells:
                 )
             else:
                 values = self._bulk(told)
-            return all(are_met(values, value) for _, value, (are_met, _) in self._constraints)
+            return all(
+                are_met(values, bound) or self._is_met_by_each(told, values, bound, is_met)
+                for _, bound, (are_met, is_met) in self._constraints
+            )
         except (ValueError, ArithmeticError, TypeError):
             return False
+
+    def _is_met_by_each(
+        self, texts: Sequence[str], values: Sequence[Any], bound: Any, is_met: Callable[[Any, Any], bool]
+    ) -> bool:
+        """Whether decimals meet a constraint of which some seem to be at the bound, as floats: they are looked at."""
+        if not isinstance(values[0], float):
+            return False
+        near = [text for text, value in zip(texts, values, strict=True) if value == bound or not is_met(value, bound)]
+        return all(is_met(self._read(text), bound) for text in near)
 
     def _wrong(self, text: str | None) -> list[_Wrong]:
         """What is wrong with one text."""
@@ -286,12 +306,16 @@ class _Unique:
         return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
+def _equals(value: Any, bound: Any) -> bool:
+    """Whether a value is a bound. One of all may be a float for a decimal, which is looked at by itself."""
+    return value == bound and not isinstance(value, float)
+
+
 #: Of a constraint: whether all of some values meet it, and whether one does.
 _Constraint = tuple[Callable[[Sequence[Any], Any], bool], Callable[[Any, Any], bool]]
 _CONSTRAINTS: Mapping[str, _Constraint] = {
-    # The values of all may be floats for decimals: one that equals the bound is looked at by itself.
-    "minimum": (lambda values, bound: min(values) > bound, lambda value, bound: value >= bound),
-    "maximum": (lambda values, bound: max(values) < bound, lambda value, bound: value <= bound),
+    "minimum": (lambda values, bound: min(values) > bound or _equals(min(values), bound), operator.ge),
+    "maximum": (lambda values, bound: max(values) < bound or _equals(max(values), bound), operator.le),
     "exclusiveMinimum": (lambda values, bound: min(values) > bound, lambda value, bound: value > bound),
     "exclusiveMaximum": (lambda values, bound: max(values) < bound, lambda value, bound: value < bound),
     "minLength": (lambda values, least: min(map(len, values)) >= least, lambda value, least: len(value) >= least),
@@ -302,6 +326,7 @@ _CONSTRAINTS: Mapping[str, _Constraint] = {
     ),
     "enum": (lambda values, these: all(value in these for value in values), lambda value, these: value in these),
 }
+
 _WORDS: Mapping[str, str] = {
     "minimum": "is less than the minimum {}",
     "maximum": "is more than the maximum {}",

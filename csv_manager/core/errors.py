@@ -96,6 +96,10 @@ class DamagedError(ArchiveError):
     """What the archive holds of a version is damaged or lost."""
 
 
+class AuditError(CsvManagerError):
+    """What the audit log tells cannot be done to rows."""
+
+
 class NoRoomError(CsvManagerError):
     """There is no room on the disk for a temporary copy."""
 

@@ -1,7 +1,11 @@
 """What is wrong with a version."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+#: What is told of a finding in a quarantined row.
+_REASON = ("rule", "code", "column", "message")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,3 +36,20 @@ class Finding:
     def to_json(self) -> dict[str, Any]:
         """The finding as a JSON object."""
         return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuarantinedRow:
+    """A row that its version was recorded without: the physical line that it begins on in the file, and what was found.
+
+    `cells` are as in a row change; None where the rows are too large.
+    """
+
+    line: int
+    cells: Mapping[str, "str | list[str] | None"] | None
+    findings: tuple[Finding, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as a JSON object."""
+        reasons = [{name: getattr(finding, name) for name in _REASON} for finding in self.findings]
+        return {"line": self.line, "row": self.cells, "reasons": reasons}

@@ -1,6 +1,6 @@
 """Whether a version goes through the gate: what its rules found, and how much of the one before it is gone."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from csv_manager.core.changes import Counts
@@ -39,16 +39,18 @@ def lost_rows(lost: Lost, gate: Gate, *, has_target: bool) -> Iterator[Finding]:
         yield Finding(code="deleted-rows", message=told)
 
 
-def is_held(findings: Iterable[Finding], bad_rows: int, rows: int, gate: Gate) -> bool:
-    """Whether a version waits, with these findings, of errors alone; `bad_rows` are those that one of them is of."""
-    if gate.on_bad == "warn":
-        return False
-    errors = [finding for finding in findings if finding.level == "error"]
-    if any(finding.row is None for finding in errors):
-        return True
-    if gate.max_bad is not None:
-        return gate.max_bad.is_exceeded(bad_rows, rows)
-    return bool(errors) and gate.on_bad == "hold"
+def too_bad(gate: Gate, bad_rows: int, rows: int) -> Iterator[Finding]:
+    """A finding if more rows have errors than the gate lets through, where it was told how many."""
+    if gate.max_bad is not None and gate.max_bad.is_exceeded(bad_rows, rows):
+        are = "is" if bad_rows == 1 else "are"
+        told = f"{bad_rows:,} of {_rows(rows)} {are} bad, more than {gate.max_bad}"
+        yield Finding(code="bad-rows", message=told)
+
+
+def is_held(gate: Gate, *, at_large: int, bad_rows: int) -> bool:
+    """Whether a version waits, that has errors in some of its rows, and some at large, which are of no row."""
+    any_bad = bad_rows > 0 and gate.max_bad is None and not gate.quarantines
+    return gate.on_bad != "warn" and (at_large > 0 or any_bad)
 
 
 def _rows(count: int) -> str:

@@ -131,58 +131,6 @@ def check_seconds(name: str, value: float, *, zero: bool = True) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FolderCheck:
-    """When every watched file of a folder was last looked at, and why it has no file events, if so.
-
-    `reason` is why something in it that is to be watched cannot be.
-    """
-
-    last_check: dt.datetime
-    polled: str | None
-    reason: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """One file of a series, and what it looked like when it was read; None if it is to be read again."""
-
-    path: str
-    signature: Signature | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Taken:
-    """What became of one file of a series: the version of the dataset that it is, and whether that is held.
-
-    Without a `signature` it is to be read again.
-    """
-
-    signature: Signature | None
-    version: int
-    is_held: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """How a file comes to be watched: the link that it is read through, and the feed's watcher; None for neither."""
-
-    link: str | None = None
-    feed_id: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What a check of a file found, where it recorded no version; the signature only if the content was read."""
-
-    path: str
-    state: str
-    reason: str | None = None
-    signature: Signature | None = None
-    origin: Origin | None = None
-    watcher_id: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class WatcherOptions:
     """Everything that a watcher is told; times are in seconds.
 
@@ -332,7 +280,8 @@ class Compared:
 
     `base` is the version that the changes are told against (None for the first). `size` is in bytes, as the file
     came; `rows` counts data rows, None if the content could not be read. `rule_set` is the uuid of the rules that it
-    was checked by, `checks` what each of them came to, and `bad_rows` how many rows an error was found in.
+    was checked by, `checks` what each of them came to, and `bad_rows` how many rows an error was found in. So many were
+    `quarantined`; then `clean` is the SHA-256 of the content without them, whose rows are those of the version.
     """
 
     base: int | None
@@ -353,6 +302,13 @@ class Compared:
     rule_set: str | None = None
     checks: tuple[Mapping[str, Any], ...] = ()
     bad_rows: int | None = None
+    quarantined: int = 0
+    clean: str | None = None
+
+    @property
+    def content(self) -> str:
+        """The SHA-256 of the content that its rows are read from."""
+        return self.clean or self.sha256
 
     @property
     def reason(self) -> str | None:

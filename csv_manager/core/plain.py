@@ -24,6 +24,8 @@ _BEHIND = 1 << 13
 #: ASCII, and what an encoding with states or escapes would take for something else.
 _ASCII = bytes(range(128)) + b"\x1b$B\\n\\x41~{"
 _UTF8 = ("utf-8", "utf-8-sig")
+#: The open files of this process by their descriptors, on Linux.
+_DESCRIPTORS = "/proc/self/fd"
 #: The operating system gives no more bytes than this at once.
 _AT_ONCE = 0x7FFFF000
 
@@ -33,6 +35,11 @@ class Plain(ABC):
 
     size: int
     digests: Digests | None = None
+
+    @property
+    def place(self) -> str | None:
+        """A path that leads to these very bytes as long as this lives, if there is one."""
+        return None
 
     @abstractmethod
     def read(self, offset: int, size: int) -> bytes:
@@ -75,6 +82,12 @@ class FilePlain(Plain):
         self._signature = self._now()
         self.size = self._signature[0]
         weakref.finalize(self, file.close)
+
+    @property
+    def place(self) -> str | None:
+        """The open file, whatever its name leads to by now; the system may have no such path."""
+        path = f"{_DESCRIPTORS}/{self._descriptor}"
+        return path if os.path.exists(path) else None
 
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes from `offset` on."""

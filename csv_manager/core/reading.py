@@ -91,6 +91,20 @@ class Table:
         """Where in `plain` the first row may begin: behind the header."""
         return self._start.place
 
+    @property
+    def lines_before(self) -> int:
+        """How many physical lines end before `start`."""
+        return self._start.lines
+
+    def parse(self, record: bytes) -> list[str]:
+        """The cells of one record of `plain`. Raises `NotCsvError` for one that is not in the encoding."""
+        try:
+            text = record.decode(self.encoding, self.csv_format.errors)
+        except UnicodeError as error:
+            raise self._undecodable() from error
+        cells: list[str] = next(self._reader(io.StringIO(text, newline="")))
+        return cells
+
     def observed(self, wrap: Callable[[Plain], Plain]) -> "Table":
         """The same content, read through what `wrap` makes of its bytes."""
         other = copy.copy(self)
@@ -192,11 +206,7 @@ class Table:
             for record in batch:
                 place += len(record)
                 if record.strip(b"\r\n"):
-                    try:
-                        text = record.decode(self.encoding, self.csv_format.errors)
-                    except UnicodeError as error:
-                        raise self._undecodable() from error
-                    first = next(self._reader(io.StringIO(text, newline="")))
+                    first = self.parse(record)
                     if not self.csv_format.header or self.csv_format.names:
                         return _Start(begin, lines, first)
                     return _Start(place, lines + plain.count_lines(begin, place), first)

@@ -50,6 +50,11 @@ class Gate:
     max_deleted: Limit | None = None
     on_bad: str = "hold"
 
+    @property
+    def quarantines(self) -> bool:
+        """Whether a version is recorded without its bad rows."""
+        return self.on_bad == ON_BAD[1]
+
     def to_json(self) -> dict[str, Any]:
         """The gate as a JSON object."""
         return {

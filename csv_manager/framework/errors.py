@@ -2,8 +2,9 @@
 
 import contextlib
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from csv_manager.core.errors import CsvManagerError, PluginError, clause
 
@@ -39,3 +40,16 @@ def _root(error: BaseException) -> BaseException:
     while error.__cause__ is not None:
         error = error.__cause__
     return error
+
+
+def translated(function: Callable[..., object], what: str) -> Callable[..., object]:
+    """The function, with groundwork's errors, which no `except Exception` stops, as ours."""
+
+    def call(*arguments: Any) -> object:
+        with translating(what):
+            try:
+                return function(*arguments)
+            except SystemExit as stop:  # it would end the thread that tells all the others
+                raise PluginError(f"{what} called sys.exit({stop.code!r}).") from stop
+
+    return call

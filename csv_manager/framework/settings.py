@@ -21,7 +21,8 @@ from csv_manager.core.masking import FromVariable, kind_of, masked, word_of
 from csv_manager.core.model import check_seconds
 from csv_manager.core.retention import parse_duration
 from csv_manager.framework.errors import line_of, reason_of
-from csv_manager.framework.variables import BINDS, CONNECTION, Variables
+from csv_manager.framework.event_settings import parse_events
+from csv_manager.framework.variables import BINDS, CONNECTION, EVENTS, Variables
 
 log = logging.getLogger("csv_manager.settings")
 
@@ -30,12 +31,13 @@ PREFIX = "CSV_MANAGER_"
 #: Environment variables with the prefix that are no settings.
 _NOT_SETTINGS = {"HOME", "CONFIG"}
 _KINDS = {int: "a number", float: "a number", str: "a text", list: "a list", dict: "a mapping", bool: "true or false"}
-#: Another name of DATABASES in a YAML file.
-_BINDS_IN_YAML = "databases"
+#: Other names of settings in a YAML file.
+_IN_YAML = {"databases": BINDS, "events": EVENTS}
 _SECONDS = ("CSV_INTERVAL", "CSV_SETTLE", "CSV_MAX_WAIT")
-_NOT_EMPTY = ("APP_PATH", "ARCHIVE_PATH", CONNECTION, "WATCHER_DATABASE_LOCATION")
+_LEAST = {"HISTORY_ROW_LIMIT": 0, "CHECK_FINDINGS": 1}
+_NOT_EMPTY = ("APP_PATH", "ARCHIVE_PATH", "QUARANTINE_PATH", CONNECTION, "WATCHER_DATABASE_LOCATION")
 #: The settings that may name environment variables in every layer.
-_EXPANDED = (BINDS, CONNECTION)
+_EXPANDED = (BINDS, CONNECTION, EVENTS)
 #: The settings of the store, of which DATABASES makes nothing once it tells of the default.
 _OF_THE_STORE = (CONNECTION, "WATCHER_DATABASE_LOCATION")
 
@@ -90,6 +92,8 @@ def load(files: Sequence[str] = (), environment: Mapping[str, str] = os.environ)
     for layer in layers:
         _lay_over(merged, layer, shipped)
     _check_binds(merged, layers)
+    if EVENTS in merged:
+        parse_events(merged[EVENTS].value, merged[EVENTS].origin)
     _warn(merged, shipped)
     derived = _execute(SHIPPED, {name: setting.value for name, setting in merged.items()})
     result = {
@@ -212,10 +216,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     values = read_yaml(path) or {}
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path}: expected settings as `NAME: value`, found {kind_of(values)}.")
-    if _BINDS_IN_YAML in values:
-        if BINDS in values:
-            raise ConfigurationError(f"{path}: {_BINDS_IN_YAML} and {BINDS} are one setting; keep one of them.")
-        values = {BINDS if name == _BINDS_IN_YAML else name: value for name, value in values.items()}
+    for small, name in _IN_YAML.items():
+        if small in values and name in values:
+            raise ConfigurationError(f"{path}: {small} and {name} are one setting; keep one of them.")
+    values = {_IN_YAML.get(name, name): value for name, value in values.items()}
     for name in values:
         if not (isinstance(name, str) and name.isupper() and name.isidentifier()):
             close = difflib.get_close_matches(str(name).upper(), _execute(SHIPPED, {}), 1)
@@ -272,8 +276,9 @@ def _check_value(name: str, value: Any, origin: str) -> None:
             check_seconds(name, value, zero=name != "CSV_INTERVAL")
         except OptionError as error:
             raise ConfigurationError(f"{origin}: {error}") from None
-    if name in ("HISTORY_ROW_LIMIT", "CHECK_FINDINGS") and not (isinstance(value, int) and value >= 0):
-        raise ConfigurationError(f"{origin}: {name} must be a whole number, 0 or more, not {value!r}.")
+    least = _LEAST.get(name)
+    if least is not None and not (isinstance(value, int) and value >= least):
+        raise ConfigurationError(f"{origin}: {name} must be a whole number, {least} or more, not {value!r}.")
     if name == "RUN_KEEP_WITHIN" and value:
         try:
             parse_duration(str(value))
@@ -297,6 +302,7 @@ def overlay(values: Mapping[str, Any], origin: str, environment: Mapping[str, st
     values = _with_variables(values, _EXPANDED, Variables(environment, origin), _execute(SHIPPED, {}))
     derived = _execute(SHIPPED, values)
     parse_binds(derived[BINDS], origin)
+    parse_events(derived[EVENTS], origin)
     told = {name: Setting(name=name, value=value, origin=origin) for name, value in values.items()}
     shipped = {name: Setting(name=name, value=value, origin="shipped") for name, value in derived.items()}
     return Settings({**shipped, **told})

@@ -12,7 +12,7 @@ from csv_manager.core.errors import ConfigurationError
 from csv_manager.core.masking import MASK, FromVariable, hiding, is_secret_name, word_of
 
 #: The settings that connections are told by.
-CONNECTION, BINDS = "WATCHER_DATABASE_CONNECTION", "DATABASES"
+CONNECTION, BINDS, EVENTS = "WATCHER_DATABASE_CONNECTION", "DATABASES", "EVENTS"
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}|\$\{")
 _WHOLE = re.compile(r"env:(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
 #: The least characters of a secret that is looked for in a text; fewer may stand in it by chance.
@@ -91,12 +91,12 @@ class Variables:
 
 
 def _is_connection(path: tuple[str, ...]) -> bool:
-    return path == (CONNECTION,) or (len(path) == 2 and path[0] == BINDS)
+    return path in ((CONNECTION,), (EVENTS, "connection_string")) or (len(path) == 2 and path[0] == BINDS)
 
 
 def _dotted(path: tuple[str, ...]) -> str:
     """A setting and the keys in it, as people write it."""
-    names = (path[0].lower() if path[0] == BINDS else path[0], *path[1:])
+    names = (path[0].lower() if path[0] in (BINDS, EVENTS) else path[0], *path[1:])
     return ".".join(map(word_of, names))
 
 

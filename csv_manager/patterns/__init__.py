@@ -7,6 +7,7 @@ from csv_manager.patterns.csv_check_pattern import CsvCheckPattern
 from csv_manager.patterns.csv_commands_pattern import CsvCommandsPattern
 from csv_manager.patterns.csv_databases_pattern import CsvDatabasesPattern
 from csv_manager.patterns.csv_documents_pattern import CsvDocumentsPattern
+from csv_manager.patterns.csv_event_pattern import CsvEventPattern
 from csv_manager.patterns.csv_watcher_pattern import CsvWatcherPattern
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "CsvCommandsPattern",
     "CsvDatabasesPattern",
     "CsvDocumentsPattern",
+    "CsvEventPattern",
     "CsvWatcherPattern",
     "Model",
     "Run",

@@ -8,15 +8,17 @@ from typing import Any
 from groundwork.util import gw_get
 
 from csv_manager.core.binds import DEFAULT
-from csv_manager.core.errors import OptionError, PathNotFoundError, PluginError, TornReadError, WatcherExistsError
+from csv_manager.core.errors import OptionError, TornReadError, WatcherExistsError
 from csv_manager.core.feeds import Feed, any_wants
-from csv_manager.core.model import Origin, WatcherOptions
-from csv_manager.core.paths import identity, link_of, select
+from csv_manager.core.model import WatcherOptions
+from csv_manager.core.paths import identity, link_of
+from csv_manager.core.sightings import Origin
 from csv_manager.framework import signals
 from csv_manager.framework.app import settings_of
 from csv_manager.framework.bind_settings import binds_of
-from csv_manager.framework.errors import translating
+from csv_manager.framework.errors import translated
 from csv_manager.framework.target_databases import TargetDatabases
+from csv_manager.patterns.csv_event_pattern import csv_events_of
 from csv_manager.patterns.known_paths import KnownPaths
 
 _TORN_READS = 5
@@ -26,34 +28,6 @@ _SIGNALS = {
     "csv_watcher_state": "A file's state changed: csv_file, state, reason.",
     "csv_target_synced": "A target was brought to a version: csv_file, version, target, counts.",
 }
-
-
-def translated(function: Callable[..., object], what: str) -> Callable[..., object]:
-    """The function, with groundwork's errors, which no `except Exception` stops, as ours."""
-
-    def call(*arguments: Any) -> object:
-        with translating(what):
-            try:
-                return function(*arguments)
-            except SystemExit as stop:  # it would end the thread that tells all the others
-                raise PluginError(f"{what} called sys.exit({stop.code!r}).") from stop
-
-    return call
-
-
-def _watched_of(paths: Sequence[str], known: KnownPaths, watched: Sequence[str]) -> list[str]:
-    """The watched files that paths stand for. Raises `PathNotFoundError`, also for one that only has a history."""
-    selected = []
-    for path in paths:
-        try:
-            selected += select(known.named([path]), watched)
-        except PathNotFoundError:
-            known.select([path])
-            raise PathNotFoundError(
-                f"{path} is not watched, so nothing is expected of it; csv_history_list shows what is recorded, and "
-                "csv_watcher_add watches it."
-            ) from None
-    return selected
 
 
 class CsvWatcher:
@@ -134,6 +108,8 @@ class CsvWatcherApplication:
             lambda: self.store,
             Defaults(settle=settings["CSV_SETTLE"], max_wait=settings["CSV_MAX_WAIT"]),
             Syncing(lambda: self.store, self.target_databases, self._tell_synced),
+            csv_events_of(app).listening,
+            check=csv_events_of(app).check,
             on_version=self._tell_version,
             on_state=self._tell_state,
         )
@@ -152,7 +128,8 @@ class CsvWatcherApplication:
 
                 settings = settings_of(self._app)
                 self._store = Store.of(settings, binds_of(settings)[DEFAULT])
-                self._store.recorder.checks = self._checks
+                self._store.recorder.judge.checks = self._checks
+                csv_events_of(self._app).attach(self._store)
             return self._store
 
     def _checks(self) -> dict[str, Any]:
@@ -190,6 +167,7 @@ class CsvWatcherApplication:
                 self._store.close()
                 self._store = None
         self.target_databases.close()
+        csv_events_of(self._app).close()
 
     def register(
         self,
@@ -305,39 +283,9 @@ class CsvWatcherApplication:
 
     def verify(self, paths: Sequence[str]) -> Iterator[Any]:
         """See `CsvWatcherPlugin.verify`."""
-        from csv_manager.pipeline.drift import find_drift, items, wait_recorded
+        from csv_manager.patterns.verifying import verify
 
-        found = {item.path: item for item in items(self.store)}
-        if paths:
-            known = KnownPaths(self.store)
-            feeds = self._feed_paths(paths, known)
-            wanted = {path for path, item in found.items() if any(item.is_of(feed) for feed in feeds.values())}
-            named = [path for path in paths if path not in feeds]
-            read_at = {item.source: path for path, item in found.items()}
-            selected = _watched_of(named, known, [*found, *read_at])
-            wanted |= {path if path in found else read_at[path] for path in selected}
-            found = {path: item for path, item in found.items() if path in wanted}
-        late = []
-        for item in found.values():
-            if find_drift(self.store, item) is None:
-                yield None
-            else:
-                late.append(item)
-        drifted = wait_recorded(self.store, late, settings_of(self._app)["CSV_SETTLE"])
-        for item in late:
-            yield drifted.get(item.path)
-
-    def _feed_paths(self, paths: Sequence[str], known: KnownPaths) -> dict[str, Feed]:
-        """The feeds of the watchers that some of these paths name."""
-        stored = [watcher for watcher in self.store.catalog.watchers.all() if watcher.options.feed is not None]
-        found = {}
-        for path in paths:
-            for watcher in stored:
-                told = {os.path.abspath(path), identity(path)}
-                is_name = path == watcher.options.name and not known.has(path)
-                if is_name or told & {watcher.options.link, watcher.csv_file}:
-                    found[path] = Feed.of(watcher.csv_file, watcher.options)
-        return found
+        return verify(self.store, paths, settings_of(self._app)["CSV_SETTLE"])
 
     def on_change(self, name: str, function: Callable[[Any], object], files: str, plugin: Any, replay: bool) -> None:
         """Add a receiver with a watermark. Raises `OptionError` for a name that is taken."""

@@ -8,7 +8,8 @@ from groundwork.patterns import GwThreadsPattern
 from csv_manager.core.model import WatcherOptions
 from csv_manager.core.retention import Retention
 from csv_manager.framework.app import prepare, settings_of
-from csv_manager.patterns.csv_watcher_application import CsvWatcher, CsvWatcherApplication, translated
+from csv_manager.framework.errors import translated
+from csv_manager.patterns.csv_watcher_application import CsvWatcher, CsvWatcherApplication
 from csv_manager.patterns.known_paths import KnownPaths
 
 
@@ -255,7 +256,17 @@ class CsvWatcherPlugin:
 
         Its `findings` and `results`, `bad_rows`, and whether the gate would hold it, `is_held`; nothing is recorded.
         """
-        return self._app.store.recorder.examine(csv_file, content, base, tuple(key), rules)
+        return self._app.store.recorder.judge.examine(csv_file, content, base, tuple(key), rules)
+
+    def change_rules(self, watcher: Any, change: Callable[[Any], Any]) -> Any:
+        """Have a watcher be checked by what `change` makes of its rule set, and tell of it; the rule set."""
+        changed = self._app.store.catalog.rules.change(watcher, change)
+        self._app.runtime.listening.tell(self._app.store)
+        return changed
+
+    def exit_code(self) -> int:
+        """What a command ends with that did what it was asked: 1 if a listener of the event record was not told."""
+        return 1 if self._app.runtime.listening.failed else 0
 
     def decide(self, csv_file: str, version: Any, *, accept: bool) -> Any:
         """Let a held version through, or close it; returns it as it is then. Raises `VersionNotFoundError`."""

@@ -104,8 +104,13 @@ def version_line(
         told = " ".join(_counts(counts))
         told += f"  {rows:,} row{'' if rows == 1 else 's'}" if rows is not None else ""
         told += f"  {one_line(columns.describe())}" if columns else ""
+        told += f"  {styled(_quarantined(version.quarantined), fg='yellow')}" if version.quarantined else ""
         told += f"  {one_line('; '.join(written))}" if written else ""
     return f"{local_time(version.created)}  {short_path(path)}  version {version.number}  {told}"
+
+
+def _quarantined(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'} quarantined"
 
 
 def counts_of(version: Any) -> tuple[int, int, int]:
@@ -231,6 +236,11 @@ def _updated(
         was = before.get(names.get(name, name), absent if value else value)
         if was != value:
             yield name, was, value
+
+
+def cells_line(cells: Mapping[str, Any] | None) -> str:
+    """The cells of a row on one line."""
+    return "  ".join(text for _, text in _cells(cells)) or "(not kept)"
 
 
 def _cells(cells: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Rules and gates in words."""
 
-from csv_manager.core.rules import Gate, Rule, RuleSet
+from csv_manager.core.rules import Gate, Limit, Rule, RuleSet
 
 
 def rule_lines(rule_set: RuleSet) -> list[str]:
@@ -24,10 +24,17 @@ def gate(told: Gate) -> str:
     """What a gate lets through."""
     parts = []
     if told.max_bad is not None:
-        many = f"{told.max_bad} of the rows" if told.max_bad.is_share else f"{told.max_bad} rows"
-        parts.append(f"errors in up to {many}")
+        parts.append(f"errors in up to {_many(told.max_bad)}")
     if told.max_deleted is not None:
         parts.append(f"up to {told.max_deleted} of the rows deleted")
     if told.on_bad == "warn":
         return "nothing is held, only told"
+    if told.quarantines:
+        parts = parts[told.max_bad is not None :]
+        most = "" if told.max_bad is None else f", up to {_many(told.max_bad)}"
+        return " and ".join([f"quarantines rows with errors{most}", *(f"lets through {part}" for part in parts)])
     return f"lets through {' and '.join(parts)}" if parts else "holds what has errors"
+
+
+def _many(limit: Limit) -> str:
+    return f"{limit} of the rows" if limit.is_share else f"{limit} row{'' if limit.number == 1 else 's'}"

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from csv_manager.core.errors import PathNotFoundError
+from csv_manager.core.errors import OptionError, PathNotFoundError
 from csv_manager.core.feeds import resolve
 from csv_manager.core.paths import identity
+from csv_manager.patterns.describe import short_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,22 @@ class Found:
     def is_feed(self) -> bool:
         """Whether it stands for a folder's or glob's watcher itself."""
         return self.is_own and self.watcher.options.feed is not None
+
+
+def find_one(csv_watcher: Any, path: str, *, unwatched: str, inside: str) -> Any:
+    """The stored watcher that a path stands for.
+
+    Raises `PathNotFoundError` for a path without one, as `unwatched` says on, and `OptionError` for one that stands for
+    some, or for a file of a folder's or glob's, as `inside` says on.
+    """
+    found = find(csv_watcher, [path])
+    if not found or found[0].watcher is None:
+        raise PathNotFoundError(f"{path} is not watched, {unwatched}")
+    if len(found) > 1:
+        raise OptionError(f"{path} stands for {len(found)} watchers; name one.")
+    if not found[0].is_own:
+        raise OptionError(f"{path} is watched as a file of {short_path(found[0].watcher.csv_file)}{inside}")
+    return found[0].watcher
 
 
 def find(csv_watcher: Any, paths: Sequence[str], *, purge: bool = False) -> list[Found]:

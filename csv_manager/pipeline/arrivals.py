@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from csv_manager.archive import Snapshot, open_snapshot
-from csv_manager.core.model import Member, Origin, Signature, WatcherOptions
+from csv_manager.core.model import Signature, WatcherOptions
+from csv_manager.core.sightings import Member, Origin
 from csv_manager.pipeline.runs import Run
 
 

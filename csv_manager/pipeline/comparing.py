@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from csv_manager.archive import Archive, Content, Snapshot
+from csv_manager.archive import Archive, Content, Keepable
 from csv_manager.core.changes import Counts
 from csv_manager.core.detecting import detect
 from csv_manager.core.diff import diff, find_windows, whole_windows
-from csv_manager.core.errors import DamagedError, NotCsvError
+from csv_manager.core.errors import DamagedError, DuplicateKeyError, NotCsvError
 from csv_manager.core.keys import check_key
 from csv_manager.core.model import ColumnChange, Version, WatcherOptions
+from csv_manager.core.omitting import table_of
 from csv_manager.core.plain import PlainStream
 from csv_manager.core.ranges import Window
 from csv_manager.core.reading import Table
 from csv_manager.pipeline.checking import Candidate
-from csv_manager.pipeline.new_versions import check_ignored, kept, new_version
+from csv_manager.pipeline.contents import table_in
+from csv_manager.pipeline.new_versions import check_ignored, held, kept, new_version
 from csv_manager.pipeline.pinning import pinned_format, with_delimiter
 from csv_manager.store.history import History
 from csv_manager.store.records import NewVersion
@@ -31,13 +33,15 @@ _Used = TypeVar("_Used")
 class Compared:
     """A version that was compared, and what it can be stored as a delta to, if to anything.
 
-    `base` has the head's SHA-256 and content, `windows` are those in which the snapshot differs from it.
+    `base` has the head's SHA-256 and content, `windows` are those in which the snapshot differs from it. With an
+    `error` it was not: two rows share a key, and maybe do not once bad rows are left out.
     """
 
     new: NewVersion
     candidate: Candidate
     base: tuple[str, Content] | None = None
     windows: Iterable[Window] | None = None
+    error: DuplicateKeyError | None = None
 
 
 class Comparer:
@@ -49,7 +53,7 @@ class Comparer:
         self._row_limit = row_limit
 
     def compare(
-        self, table: Table, options: WatcherOptions, snapshot: Snapshot, head: Version | None, cause: str
+        self, table: Table, options: WatcherOptions, snapshot: Keepable, head: Version | None, cause: str
     ) -> Compared:
         """The new version, and what it can be stored as a delta to."""
         if head is not None:
@@ -61,21 +65,36 @@ class Comparer:
         check_key(table, options.key)
         counts = Counts(inserted=table.count())
         new = new_version(table, options, snapshot, cause, None, counts, ColumnChange())
-        return Compared(new=new, candidate=Candidate(table=table))
+        return Compared(new=new, candidate=Candidate(table=table, rows=counts.inserted))
+
+    def uncompared(
+        self,
+        table: Table,
+        options: WatcherOptions,
+        snapshot: Keepable,
+        head: Version | None,
+        cause: str,
+        error: DuplicateKeyError,
+    ) -> Compared:
+        """What is known of a content that cannot be compared as it is."""
+        old = None if head is None else table_in(self._archive, head, table.csv_file)
+        candidate = Candidate(table=table, rows=table.count(), head=head, old=old)
+        return Compared(new=held(error, options, snapshot, head, cause), candidate=candidate, error=error)
 
     def _compare_with(
-        self, head: Version, table: Table, options: WatcherOptions, snapshot: Snapshot, cause: str
+        self, head: Version, table: Table, options: WatcherOptions, snapshot: Keepable, cause: str
     ) -> Compared:
-        content = self._archive.content(head.sha256)
-        old = Table(lambda: PlainStream(content), head.csv_format, table.csv_file)
+        content = self._archive.content(head.content)
+        old = table_of(head, lambda: PlainStream(content), table.csv_file)
         # It was recorded with this key.
-        old.unique[head.key] = self._archive.keys(head.sha256, head.key, head.csv_format.to_text())
+        old.unique[head.key] = self._archive.keys(head.content, head.key, old.csv_format.to_text())
         windows = find_windows(old, table)
         change_set = diff(old, table, key=options.key, ignore=options.ignore, windows=windows)
         changes = kept(change_set, self._row_limit, self._takes)
         new = new_version(table, options, snapshot, cause, head, change_set.counts, change_set.columns, changes)
         candidate = Candidate(
             table=table,
+            rows=table.count() if new.rows is None else new.rows,
             head=head,
             old=old,
             change_set=change_set,
@@ -85,7 +104,7 @@ class Comparer:
         )
         if windows is None or table.plain is not snapshot.plain:
             return Compared(new=new, candidate=candidate)
-        base = head.sha256, content
+        base = head.content, content
         return Compared(new=new, candidate=candidate, base=base, windows=whole_windows(old, table, windows))
 
     def checked(

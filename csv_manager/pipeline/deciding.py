@@ -1,14 +1,10 @@
 """Held versions that somebody lets through, or closes."""
 
-from collections.abc import Callable
-from typing import BinaryIO
-
 from csv_manager.archive import Archive, FileLocks
 from csv_manager.core.diff import diff
 from csv_manager.core.errors import VersionNotFoundError
 from csv_manager.core.model import Version
-from csv_manager.core.plain import PlainStream
-from csv_manager.core.reading import Table
+from csv_manager.pipeline.contents import table_in
 from csv_manager.pipeline.new_versions import accepted, kept
 from csv_manager.store.catalog import Catalog
 from csv_manager.store.records import FileRecord
@@ -41,14 +37,14 @@ class Decider:
                     f"{path}: version {version.number} is older than the head, version {file.head}; "
                     "csv_history_restore puts it back into the file."
                 )
-            table = Table(self._opener(held_version.sha256), held_version.csv_format, path)
-            base = None if head is None else Table(self._opener(head.sha256), head.csv_format, path)
+            table = table_in(self._archive, held_version, path)
+            base = None if head is None else table_in(self._archive, head, path)
             change_set = diff(base, table, key=held_version.key, ignore=held_version.ignore)
             changes = kept(change_set, self._row_limit, self._catalog.history.takes) if base else None
             new = accepted(held_version, head, change_set, changes)
             self._catalog.decisions.accept(file, held_version, new)
-            if head is not None and not self._catalog.history.is_head(head.sha256):
-                self._archive.forget_aids(head.sha256)
+            if head is not None and not self._catalog.history.is_head(head.content):
+                self._archive.forget_aids(head.content)
         return self._version(file, version.number) or held_version
 
     def reject(self, path: str, version: Version) -> Version:
@@ -71,6 +67,3 @@ class Decider:
 
     def _version(self, file: FileRecord, number: int) -> Version | None:
         return self._catalog.history.version(file.id, number) if number else None
-
-    def _opener(self, sha256: str) -> Callable[[], BinaryIO]:
-        return lambda: PlainStream(self._archive.content(sha256))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import Any
 
-from csv_manager.archive import Snapshot
+from csv_manager.archive import Keepable
 from csv_manager.core.changes import ChangeSet, Counts
 from csv_manager.core.errors import (
     CsvManagerError,
@@ -52,6 +52,11 @@ def kept(changes: Iterable[RowChange], row_limit: int, takes: Takes) -> tuple[Ro
     return tuple(told) if is_kept else None
 
 
+def is_kept(value: Any, size: int, takes: Takes) -> bool:
+    """Whether a value of so many bytes or characters is kept in SQL."""
+    return size <= _ANY or takes([[value]])
+
+
 def check_header(table: Table, change: ColumnChange, takes: Takes) -> None:
     """Raise `NotCsvError` for names of columns, and what happened to them, that the store does not take."""
     names = (*table.columns, *change.added, *change.removed, *change.renamed, *change.renamed.values())
@@ -62,18 +67,18 @@ def check_header(table: Table, change: ColumnChange, takes: Takes) -> None:
         )
 
 
-def reread(version: Version, table: Table, takes: Takes) -> Reread | None:
-    """How a version is to be read anew, or None if that is how it is read. Raises as `check_header`."""
-    if table.csv_format == version.csv_format:
+def reread(version: Version, table: Table, csv_format: CsvFormat, takes: Takes) -> Reread | None:
+    """How a version is to be read anew, its file in this format, or None if that is how. Raises as `check_header`."""
+    if csv_format == version.csv_format:
         return None
     check_header(table, ColumnChange(), takes)
-    return Reread(number=version.number, csv_format=table.csv_format, columns=table.columns, rows=table.count())
+    return Reread(number=version.number, csv_format=csv_format, columns=table.columns, rows=table.count())
 
 
 def new_version(
     table: Table,
     options: WatcherOptions,
-    snapshot: Snapshot,
+    snapshot: Keepable,
     cause: str,
     head: Version | None,
     counts: Counts,
@@ -115,7 +120,7 @@ def accepted(
 
 
 def held(
-    error: CsvManagerError, options: WatcherOptions, snapshot: Snapshot, head: Version | None, cause: str
+    error: CsvManagerError, options: WatcherOptions, snapshot: Keepable, head: Version | None, cause: str
 ) -> NewVersion:
     """A content that cannot be compared: a version all the same, that nothing follows until it is replaced."""
     return NewVersion(

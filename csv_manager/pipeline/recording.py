@@ -2,14 +2,14 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
-from csv_manager.archive import Archive, FileLocks, Snapshot, open_snapshot
+from csv_manager.archive import Archive, FileLocks, Keepable, SideFiles, Snapshot, open_snapshot
 from csv_manager.core.detecting import detect
-from csv_manager.core.diff import diff
 from csv_manager.core.errors import (
+    DuplicateKeyError,
     LostRaceError,
     OptionError,
     PathNotFoundError,
@@ -19,24 +19,24 @@ from csv_manager.core.errors import (
 from csv_manager.core.feeds import Feed
 from csv_manager.core.files import copy, writing_to
 from csv_manager.core.keys import check_key
-from csv_manager.core.model import Origin, Seen, Signature, Version, WatcherOptions
+from csv_manager.core.model import Signature, Version, WatcherOptions
 from csv_manager.core.paths import leads_elsewhere, os_reason, stat_regular
-from csv_manager.core.plain import PlainStream
+from csv_manager.core.plain import PlainStream, is_ascii_superset
 from csv_manager.core.reading import Table, check_names
-from csv_manager.core.rules import Rule
+from csv_manager.core.sightings import Origin, Seen
 from csv_manager.pipeline.arrivals import Arrival, Outcome, arriving
-from csv_manager.pipeline.checking import Candidate, Verdict, examine
 from csv_manager.pipeline.comparing import Compared, Comparer
+from csv_manager.pipeline.contents import table_in
+from csv_manager.pipeline.events import events_of, processing_of
+from csv_manager.pipeline.judging import Judge, Judged
 from csv_manager.pipeline.new_versions import UNREADABLE, check_header, check_ignored, held, reread
+from csv_manager.pipeline.quarantining import Left
 from csv_manager.pipeline.runs import Runs
 from csv_manager.pipeline.series import check_order, find_late, name_of
 from csv_manager.pipeline.stopping import stoppable
 from csv_manager.store.catalog import Catalog
-from csv_manager.store.records import FileRecord, NewVersion, Reread
-
-if TYPE_CHECKING:
-    from csv_manager.checks.running import Check
-    from csv_manager.store.rules import InForce
+from csv_manager.store.records import FileRecord, Reread
+from csv_manager.store.rules import NO_RULES, InForce
 
 log = logging.getLogger("csv_manager.recording")
 
@@ -48,18 +48,17 @@ _LARGE = 1 << 20
 class Recorder:
     """Records settled contents. `row_limit` is the largest number of row changes of a version kept in SQL."""
 
-    def __init__(self, catalog: Catalog, archive: Archive, locks: FileLocks, runs: Runs, row_limit: int) -> None:
+    def __init__(
+        self, catalog: Catalog, archive: Archive, locks: FileLocks, runs: Runs, side_files: SideFiles, row_limit: int
+    ) -> None:
         self._history = catalog.history
         self._series = catalog.series
         self._archive = archive
         self._locks = locks
-        #: What tells the rules in force for a file, by its path, and by the watcher that has it, if that is known.
-        self.in_force: Callable[[str, int | None], InForce] = catalog.rules.in_force
         self._runs = runs
+        self._side_files = side_files
         self._comparer = Comparer(archive, catalog.history, row_limit)
-        #: The checks that plugins have, and how many findings of each rule are kept.
-        self.checks: Callable[[], Mapping[str, Check]] = dict
-        self.most_findings = 100
+        self.judge = Judge(catalog, archive, self._comparer, row_limit)
 
     def record(
         self,
@@ -169,19 +168,6 @@ class Recorder:
         except OSError as error:
             raise UnreadableError(f"{path}: {os_reason(error)}.") from error
 
-    def examine(
-        self, path: str, table: Table, base: Version | None, key: tuple[str, ...], rules: Sequence[Rule] = ()
-    ) -> Verdict:
-        """What the rules of a file's watcher, and further ones, say of a content, beside the version before it."""
-        in_force = self.in_force(path, None)
-        in_force = replace(in_force, rule_set=replace(in_force.rule_set, rules=(*in_force.rule_set.rules, *rules)))
-        if rules:
-            in_force = replace(in_force, rule_set=replace(in_force.rule_set, uuid=None))
-        old = None if base is None else Table(self._opener(base.sha256), base.csv_format, path)
-        change_set = None if old is None else diff(old, table, key=key, ignore=base.ignore if base else ())
-        candidate = Candidate(table=table, head=base, old=old, change_set=change_set, has_key=bool(key))
-        return examine(candidate, in_force, self.checks(), most=self.most_findings)
-
     def check(self, path: str, options: WatcherOptions) -> None:
         """Raise what `record` would raise of a file's content for a watcher about to be stored; store nothing."""
         with open_snapshot(path) as snapshot:
@@ -193,11 +179,27 @@ class Recorder:
         if head is None:
             return None
         open_raw = self._opener(head.sha256)
-        table = Table(open_raw, detect(open_raw, name_of(file.path, head.cause), options.format), file.path)
-        check_key(table, options.key)
-        check_ignored(table, options.ignore)
-        check_names(table)
-        return reread(head, table, self._history.takes)
+        whole = Table(open_raw, detect(open_raw, name_of(file.path, head.cause), options.format), file.path)
+        check_ignored(whole, options.ignore)
+        check_names(whole)
+        check_key(self._read_as(head, whole), options.key)
+        return self._reread(head, whole)
+
+    def _reread(self, head: Version, whole: Table) -> Reread | None:
+        """How a version is to be read from now on, whose file is read as `whole`, or None if that is how it is."""
+        return reread(head, self._read_as(head, whole), whole.csv_format, self._history.takes)
+
+    def _read_as(self, head: Version, whole: Table) -> Table:
+        """The rows of a version whose file is read as `whole`. Raises `OptionError` if nothing is left to be so."""
+        if head.clean is None:
+            return whole
+        now, then = whole.csv_format, head.csv_format
+        if is_ascii_superset(now.encoding) != is_ascii_superset(then.encoding):
+            raise OptionError(
+                f"{whole.csv_file}: {head.quarantined:,} of its rows are quarantined as {then.encoding}, so it cannot "
+                f"be read as {now.encoding}; record a version without such rows before."
+            )
+        return table_in(self._archive, replace(head, csv_format=now, columns=whole.columns), whole.csv_file)
 
     def _record_settled(self, arrival: Arrival) -> Outcome:
         """Record an arrival, anew if another host recorded a version meanwhile."""
@@ -216,23 +218,26 @@ class Recorder:
             return self._record_same(arrival, known)
         run.expect()
 
-        new, compared, reason = self._findings(arrival, file, head)
+        in_force = self._in_force(arrival)
+        run.processing = run.processing or processing_of(arrival, in_force, self._archive)
+        judged, reason = self._findings(arrival, file, head, in_force)
+        new = judged.new
         if new.status == "held":
             if file is not None and known is not None:
                 run.held_again(known, reason)
                 return self._hold_again(arrival, known, reason, is_latest=known.number == file.latest)
             run.held(reason)
         with run.task("archive"):
-            self._keep(compared, options, snapshot)
-        number = self._commit(arrival, new, file)
+            self._keep(judged, options, snapshot)
+        number = self._commit(arrival, judged, file, in_force)
         if head and new.status == "ok":
             self._forget_aids(head)
         return Outcome(path=path, number=number, status=new.status, signature=snapshot.signature)
 
     def _findings(
-        self, arrival: Arrival, file: FileRecord | None, head: Version | None
-    ) -> tuple[NewVersion, Compared | None, str]:
-        """The version that an arrival would be, how it was compared, if it can be read, and why it is held, if it is.
+        self, arrival: Arrival, file: FileRecord | None, head: Version | None, in_force: InForce
+    ) -> tuple[Judged, str]:
+        """The version that an arrival would be, and why it is held, if it is.
 
         A held content that is still there is judged anew: the options, or the rules, may have changed.
         """
@@ -241,7 +246,12 @@ class Recorder:
         def compare(table: Table) -> Compared:
             if arrival.store_watcher:
                 check_names(table)
-            compared = self._comparer.compare(table, options, snapshot, head, arrival.cause)
+            try:
+                compared = self._comparer.compare(table, options, snapshot, head, arrival.cause)
+            except DuplicateKeyError as error:
+                if not in_force.rule_set.gate.quarantines:
+                    raise
+                return self._comparer.uncompared(table, options, snapshot, head, arrival.cause, error)
             check_header(table, compared.new.column_change, self._history.takes)
             return compared
 
@@ -251,19 +261,21 @@ class Recorder:
                     feed = Feed.of(arrival.path, options)
                     check_order(arrival.place, feed, self._series.newest(arrival.path, feed.wants))
                 compared = self._comparer.read(arrival.place, options, snapshot.open, head, compare)
+            with run.task("check"):
+                judged = self.judge.judge(arrival, compared, in_force)
         except UNREADABLE as error:
             if arrival.store_watcher:
                 raise
-            return held(error, options, snapshot, head, arrival.cause), None, str(error)
-        with run.task("check"):
-            new = self._judged(arrival, compared)
-        return new, compared, str(new.reason)
+            return Judged(new=held(error, options, snapshot, head, arrival.cause), compared=None), str(error)
+        return judged, str(judged.new.reason)
 
-    def _commit(self, arrival: Arrival, new: NewVersion, file: FileRecord | None) -> int:
+    def _commit(self, arrival: Arrival, judged: Judged, file: FileRecord | None, in_force: InForce) -> int:
         """Record a version, and return its number."""
-        run, options = arrival.run, arrival.options
+        run, options, new = arrival.run, arrival.options, judged.new
         run.begin(new.sha256)
         with run.task("commit"):
+            events = events_of(run, new, (file.latest if file else 0) + 1, in_force)
+            self._set_aside(arrival.path, (file.latest if file else 0) + 1, judged.left)
             number = self._history.commit(
                 arrival.path,
                 new,
@@ -274,14 +286,16 @@ class Recorder:
                 member=arrival.member,
                 watched_by=None if arrival.watcher_id is None else (arrival.watcher_id, options),
                 run_id=run.id,
+                events=events,
             )
         run.recorded(number, new)
         return number
 
     def _forget_aids(self, version: Version) -> None:
         """Let go of what helped to compare with a version, unless another file has its content as its head."""
-        if self._archive.has_aids(version.sha256) and not self._history.is_head(version.sha256):
-            self._archive.forget_aids(version.sha256)
+        for sha256 in {version.sha256, version.content}:
+            if self._archive.has_aids(sha256) and not self._history.is_head(sha256):
+                self._archive.forget_aids(sha256)
 
     def _known(self, arrival: Arrival, file: FileRecord, head: Version | None) -> Version | None:
         """The version that an arrival's content is already, held or not: the latest, or what its file became before."""
@@ -318,7 +332,7 @@ class Recorder:
         if arrival.store_watcher:
             table = self._comparer.checked(path, options, snapshot.open, head)
             check_names(table)
-            anew = reread(head, table, self._history.takes)
+            anew = None if head.csv_format == table.csv_format else self._reread(head, table)
             self._history.add_watcher(path, options, arrival.signature, anew, arrival.origin)
         else:
             self._see(arrival, "ok")
@@ -336,36 +350,43 @@ class Recorder:
         )
         self._history.observe([seen])
 
-    def _judged(self, arrival: Arrival, compared: Compared) -> NewVersion:
-        """The version with what the rules of its watcher found, held if it is to wait."""
-        new = compared.new
+    def _in_force(self, arrival: Arrival) -> InForce:
+        """What an arrival is checked by: the rules of its watcher, of which a new one has none."""
         if arrival.store_watcher:
-            return new
+            return NO_RULES
         feed = arrival.origin.feed_id if arrival.origin is not None else None
-        in_force = self.in_force(arrival.path, feed if arrival.watcher_id is None else arrival.watcher_id)
-        stopping, most = arrival.stopping, self.most_findings
-        verdict = examine(compared.candidate, in_force, self.checks(), most=most, stopping=stopping)
-        return replace(
-            new,
-            status="held" if verdict.is_held else new.status,
-            changes=None if verdict.is_held else new.changes,
-            findings=verdict.findings,
-            rule_set=in_force.rule_set.uuid,
-            checks=tuple(result.to_json() for result in verdict.results),
-            bad_rows=verdict.bad_rows,
-        )
+        return self.judge.in_force(arrival.path, feed if arrival.watcher_id is None else arrival.watcher_id)
 
-    def _keep(self, compared: Compared | None, options: WatcherOptions, snapshot: Snapshot) -> None:
-        """Make a content safe, and what helps to compare the next one with it, if it was compared."""
-        if compared is None:
+    def _keep(self, judged: Judged, options: WatcherOptions, snapshot: Snapshot) -> None:
+        """Make contents safe, and what helps to compare the next one with the one that has the rows."""
+        if judged.compared is None:
             self._archive.keep(snapshot)
             return
-        table = compared.candidate.table
-        records = table.records if table.plain is snapshot.plain else None
-        self._archive.keep(snapshot, records, compared.base, compared.windows, start=table.start)
+        table = self._keep_compared(judged.compared, snapshot)
+        content: Keepable = snapshot
+        if judged.left_compared is not None and judged.rest is not None:
+            content = judged.rest
+            table = self._keep_compared(judged.left_compared, content)
         hashes = table.unique.get(options.key)
-        if hashes is not None and snapshot.size > _LARGE:
-            self._archive.keep_keys(snapshot.sha256, options.key, table.csv_format.to_text(), hashes)
+        if hashes is not None and content.size > _LARGE:
+            self._archive.keep_keys(content.sha256, options.key, table.csv_format.to_text(), hashes)
+
+    def _keep_compared(self, compared: Compared, content: Keepable) -> Table:
+        """Make a content safe; what it is as a table."""
+        table = compared.candidate.table
+        records = table.records if table.plain is content.plain else None
+        self._archive.keep(content, records, compared.base, compared.windows, start=table.start)
+        return table
+
+    def _set_aside(self, path: str, number: int, left: Left | None) -> None:
+        """Write the rows that a version is without beside it, or see to it that nothing is there.
+
+        A process that was killed before it committed a version of this number may have left something.
+        """
+        if left is None:
+            self._side_files.remove(path, [number])
+        else:
+            self._side_files.write(path, number, left.blocks())
 
     def _opener(self, sha256: str) -> Callable[[], BinaryIO]:
         return lambda: PlainStream(self._archive.content(sha256))

@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from csv_manager.core import clock
 from csv_manager.core.configurations import Configuration
@@ -24,6 +24,9 @@ from csv_manager.core.model import Version, WatcherOptions
 from csv_manager.core.runs import STAGES, TaskRecord
 from csv_manager.store.ledger import Ledger, RunNote
 from csv_manager.store.records import NewVersion, cause_of
+
+if TYPE_CHECKING:
+    from csv_manager.core.events import Processing
 
 log = logging.getLogger("csv_manager.runs")
 
@@ -51,6 +54,9 @@ class Run:
         self.since = time.monotonic()
         self.beaten = self.since
         self.note.tasks = [TaskRecord(name=name, state="pending") for name in STAGES]
+        #: What the event record is to know of it, once that can be told; and whether it is told that it started.
+        self.processing: Processing | None = None
+        self.is_started = False
 
     @property
     def id(self) -> int | None:
@@ -65,6 +71,10 @@ class Run:
     def begin(self, sha256: str) -> None:
         """Be in the ledger, since a version of this content is about to be recorded. Raises `StoreError`."""
         self.note.sha256 = sha256
+        # What is refused when it is added leaves no trace: its run is told with its version, or not at all.
+        if self.eager and self.processing is not None and not self.is_started:
+            self.is_started = True
+            self.note.events.append(self.processing.start())
         self._runs.begin(self)
 
     @contextlib.contextmanager
@@ -93,8 +103,14 @@ class Run:
         if self.nothing is not None:
             self.nothing, self.note.version, self.note.sha256 = "held", version.number, version.sha256
 
+    def end(self) -> None:
+        """Have the event record know that it came to nothing, if it knows that it started, or if it failed."""
+        if self.processing is not None and (self.is_started or self.note.state == "failed"):
+            self.note.events.append(self.processing.fail(self.note.ended or clock.now(), is_started=self.is_started))
+
     def recorded(self, version: int, new: NewVersion) -> None:
-        """Note which version was recorded."""
+        """Note which version was recorded; the event record was told with it."""
+        self.processing = None
         note = self.note
         note.state = "held" if new.status == "held" else "success"
         note.version, note.sha256 = version, new.sha256
@@ -148,7 +164,7 @@ class Runs:
 
     def begin(self, run: Run) -> None:
         """Note a run that has begun, unless it was noted, and what else is to be noted. Raises `StoreError`."""
-        if run.note.id is None:
+        if run.note.id is None or run.note.events:
             self._flush([run.note])
 
     def is_active(self, run_id: int) -> bool:
@@ -215,6 +231,7 @@ class Runs:
         if error is None and note.state == "running" and run.nothing is not None:
             note.state = run.nothing
             note.tasks = [replace(task, state="skipped") if task.state == "pending" else task for task in note.tasks]
+        run.end()
         came_to_nothing = note.state == "running"  # there was nothing to do, or not now
         with self._lock:
             (self._forgotten if came_to_nothing else self._ended).append(note)
@@ -242,7 +259,7 @@ class Runs:
         with self._lock:
             ended, self._ended = self._ended, []
             forgotten, self._forgotten = self._forgotten, []
-        new = [note for note in begun if note.id is None and note.ended is None]
+        new = [note for note in begun if (note.id is None or note.events) and note.ended is None]
         try:
             self._put(ended, new, forgotten)
         except BaseException as error:
@@ -263,7 +280,7 @@ class Runs:
         for note in [note for note in ended if note.state == "failed"]:
             if self.ledger.repeat(note):
                 ended.remove(note)
-        nothing = [note.id for note in forgotten if note.id is not None]
+        nothing = [note for note in forgotten if note.id is not None or note.events]
         if ended or new or nothing:
             self.ledger.note([*ended, *new], nothing)
 

@@ -23,6 +23,7 @@ from csv_manager.core.paths import os_reason, stat_regular
 from csv_manager.pipeline.delivery import Delivery
 from csv_manager.pipeline.ending import end_watching
 from csv_manager.pipeline.finishing import PATIENCE_SECONDS, Finisher
+from csv_manager.pipeline.listening import Listening
 from csv_manager.pipeline.repeating import Repeating
 from csv_manager.pipeline.states import States
 from csv_manager.pipeline.syncing import Syncing
@@ -32,8 +33,9 @@ from csv_manager.watch import Processed, WatchService, wait_settled
 if TYPE_CHECKING:  # they load SQLAlchemy, which a command without the store does without
     import datetime as dt
 
-    from csv_manager.core.model import FolderCheck, Version
+    from csv_manager.core.model import Version
     from csv_manager.core.retention import Retention
+    from csv_manager.core.sightings import FolderCheck
     from csv_manager.pipeline.arrivals import Outcome
     from csv_manager.pipeline.store import File, Store, VersionChange
 
@@ -51,10 +53,10 @@ _PRUNE_SECONDS = 3600
 class Runtime:
     """Records what settles and tells who wants to know.
 
-    `opened` gives the store. `on_version` is called in the process that committed, once for each version;
-    `on_state(path, state, reason)` when a file's state changes. While files are watched, one thread keeps: it calls the
-    `ticks` twice a second, which return soon. Another one tells: it calls `tellings` after each commit too, and they
-    may take their time, as receivers may.
+    `opened` gives the store, `check` raises if its listeners cannot be told. `on_version` is called in the process that
+    committed, once for each version; `on_state(path, state, reason)` when a file's state changes. While files are
+    watched, one thread keeps: it calls the `ticks` twice a second, which return soon. Another one tells: it calls
+    `tellings` after each commit too, and they may take their time, as receivers may.
     """
 
     def __init__(
@@ -62,7 +64,9 @@ class Runtime:
         opened: "Callable[[], Store]",
         defaults: Defaults,
         syncing: Syncing,
+        listening: Listening,
         *,
+        check: Callable[[], None],
         on_version: "Callable[[VersionChange], None]",
         on_state: Callable[[str, str, str | None], None],
     ) -> None:
@@ -70,6 +74,8 @@ class Runtime:
         self._on_version = on_version
         self._on_state = on_state
         self.syncing = syncing
+        self.listening = listening
+        self._check = check
         self._watched = Watched(opened, defaults)
         self._last_beat = clock.now()
         self._checks: dict[str, FolderCheck] = {}
@@ -77,6 +83,7 @@ class Runtime:
         self._next_flush = self._next_news = 0.0
         self._last_prune: dt.datetime | None = None
         self._id = uuid.uuid4().hex
+        self._is_checked = False
         #: Also until it starts.
         self._stopping = True
         self._keeper = Repeating(
@@ -142,6 +149,7 @@ class Runtime:
         if self.running:
             return
         self._watched.poll = poll
+        self._check_listeners()
         self.delivery.register(self._opened())
         self._opened().archive.clean()
         files = Records(self._opened().catalog.history.files())
@@ -200,6 +208,7 @@ class Runtime:
     def record(self, path: str, options: WatcherOptions, **told: Any) -> "Outcome":
         """Record a file now and tell of it. Takes what `Recorder.record` takes, and raises what that raises."""
         store = self._opened()
+        self._check_listeners()
         self.delivery.register(store)
         outcome = store.recorder.record(path, options, **told)
         if outcome.number is not None:
@@ -209,6 +218,7 @@ class Runtime:
     def restore(self, path: str, options: WatcherOptions, version: "Version", **told: Any) -> "Outcome":
         """Put a version back in place of a file and tell of it. Takes and raises what `Recorder.restore` does."""
         store = self._opened()
+        self._check_listeners()
         self.delivery.register(store)
         outcome = store.recorder.restore(path, options, version, **told)
         if outcome.number is not None:
@@ -254,8 +264,16 @@ class Runtime:
         return self._opened().doomed(file, retention, self.delivery.names())
 
     def deliver(self) -> bool:
-        """Tell receivers what they were not told yet."""
-        return self.delivery.deliver(self._opened()) if self.delivery.names() else True
+        """Tell listeners and receivers what they were not told yet; False if one failed."""
+        heard = self.listening.tell(self._opened())
+        return (self.delivery.deliver(self._opened()) if self.delivery.names() else True) and heard
+
+    def _check_listeners(self) -> None:
+        """Raise `ConfigurationError`, once at the most, if the event record cannot be where it is to be."""
+        if not self._is_checked:
+            self._opened()
+            self._check()
+            self._is_checked = True
 
     def _track(self, path: str, files: "Records | None" = None) -> None:
         options = self.watched[path]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from csv_manager.core.errors import StoreError
-from csv_manager.core.model import Seen
+from csv_manager.core.sightings import Seen
 from csv_manager.store.patience import turn
 
 if TYPE_CHECKING:  # they load SQLAlchemy, which a command without the store does without

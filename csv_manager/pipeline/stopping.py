@@ -15,6 +15,11 @@ class Observed(Plain):
         self._plain, self._before, self._after = plain, before, after
         self.size, self.digests = plain.size, plain.digests
 
+    @property
+    def place(self) -> str | None:
+        """As the content; who reads there is not looked on."""
+        return self._plain.place
+
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes from `offset` on."""
         self._before()

@@ -6,13 +6,13 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from sqlalchemy.engine import URL
 
-from csv_manager.archive import Archive, FileLocks
+from csv_manager.archive import Archive, FileLocks, SideFiles
 from csv_manager.core import clock
 from csv_manager.core.binds import Bind
 from csv_manager.core.blaming import blame, without
@@ -21,12 +21,13 @@ from csv_manager.core.comparing import Comparison
 from csv_manager.core.configurations import configuration_of, effective
 from csv_manager.core.diff import diff
 from csv_manager.core.errors import VersionNotFoundError
+from csv_manager.core.findings import QuarantinedRow
 from csv_manager.core.model import ColumnChange, RowChange, Version, WatcherOptions
 from csv_manager.core.paths import identity
-from csv_manager.core.plain import PlainStream
 from csv_manager.core.reading import Row, Table
 from csv_manager.core.retention import Retention, parse_duration
 from csv_manager.core.versions import find_version
+from csv_manager.pipeline.contents import table_in
 from csv_manager.pipeline.deciding import Decider
 from csv_manager.pipeline.recording import Recorder
 from csv_manager.pipeline.runs import Runs
@@ -84,6 +85,7 @@ class Store:
         settings: Mapping[str, Any] | None = None,
         runs_within: float | None = None,
         most_findings: int = 100,
+        quarantine: Path | None = None,
     ) -> None:
         self.catalog = Catalog(url, admin)
         in_force = effective(settings or {})
@@ -92,8 +94,10 @@ class Store:
         self.archive = Archive(archive)
         # Who shares the archive has to share the locks.
         self.locks = FileLocks(archive / "locks")
-        self.recorder = Recorder(self.catalog, self.archive, self.locks, self.runs, row_limit)
-        self.recorder.most_findings = most_findings
+        self.listener_locks = FileLocks(archive / "locks" / "listeners")
+        self.side_files = SideFiles(archive / "quarantine" if quarantine is None else quarantine)
+        self.recorder = Recorder(self.catalog, self.archive, self.locks, self.runs, self.side_files, row_limit)
+        self.recorder.judge.most_findings = most_findings
         self.decider = Decider(self.catalog, self.archive, self.locks, row_limit)
 
     @classmethod
@@ -105,6 +109,7 @@ class Store:
             archive=Path(settings["ARCHIVE_PATH"]).expanduser(),
             row_limit=settings["HISTORY_ROW_LIMIT"],
             most_findings=settings["CHECK_FINDINGS"],
+            quarantine=Path(settings["QUARANTINE_PATH"]).expanduser(),
             settings=settings,
             runs_within=parse_duration(settings["RUN_KEEP_WITHIN"]) if settings["RUN_KEEP_WITHIN"] else None,
         )
@@ -191,6 +196,7 @@ class Store:
         with self.locks.hold_all():
             for file, numbers in doomed:
                 self.catalog.history.prune(file.record, numbers)
+                self.side_files.remove(file.path, numbers)
             self.archive.collect(self.catalog.history.contents())
 
     def prune_runs(self) -> int:
@@ -208,6 +214,7 @@ class Store:
         """Forget a file's history, and the contents that no other version has."""
         with self.locks.hold_all():
             self.catalog.history.purge(file.record)
+            self.side_files.remove(file.path)
             self.archive.collect(self.catalog.history.contents())
 
     def _named(self, name: str) -> "File | None":
@@ -253,13 +260,33 @@ class File:
         """The bytes of a version, as the file came."""
         return self._store.archive.open(self.version(which).sha256)
 
+    def open_left(self, which: int | str = "head") -> BinaryIO:
+        """The bytes that the rows of a version are read from, which lack those that are quarantined."""
+        return self._store.archive.open(self.version(which).content)
+
     def mend(self, which: int | str = "head") -> str | None:
         """Write what holds a version anew where it is damaged and there twice; what was damaged, if anything was."""
-        return self._store.archive.mend(self.version(which).sha256)
+        version = self.version(which)
+        found = [self._store.archive.mend(sha256) for sha256 in dict.fromkeys((version.sha256, version.content))]
+        return "; ".join(filter(None, found)) or None
+
+    def quarantine(self, which: int | str = "head") -> Iterator[QuarantinedRow]:
+        """The rows that a version was recorded without, in the order of the file; at most as many as are kept."""
+        return self._store.catalog.history.quarantine(self.record.id, self.version(which).number)
+
+    def quarantine_file(self, which: int | str = "head") -> Path | None:
+        """The file with the rows that a version was recorded without, if there are any."""
+        version = self.version(which)
+        return self._store.side_files.place(self.path, version.number) if version.quarantined else None
 
     def table(self, which: int | str = "head") -> Table:
-        """The columns and rows of a version."""
+        """The columns and rows of a version, without those that are quarantined."""
         return self._table(self.version(which))
+
+    def whole(self, which: int | str = "head") -> Table:
+        """The columns and all rows of a version's file, quarantined or not."""
+        version = self.version(which)
+        return table_in(self._store.archive, replace(version, clean=None), self.path)
 
     def changes(self, which: int | str = "head") -> ChangeSet:
         """The row changes of a version against the one before it; read from SQL, or from the archive."""
@@ -355,8 +382,7 @@ class File:
         return iter(diff(base, self._table(version), key=version.key, ignore=version.ignore))
 
     def _table(self, version: Version) -> Table:
-        archive = self._store.archive
-        table = Table(lambda: PlainStream(archive.content(version.sha256)), version.csv_format, self.path)
+        table = table_in(self._store.archive, version, self.path)
         if version.key and version.is_through:  # it was recorded with this key
             table.unique[version.key] = None
         return table

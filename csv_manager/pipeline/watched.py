@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from csv_manager.core import clock
 from csv_manager.core.errors import PathNotFoundError, UnreadableError
 from csv_manager.core.feeds import Feed, any_wants
-from csv_manager.core.model import Origin, WatcherOptions
+from csv_manager.core.model import WatcherOptions
 from csv_manager.core.paths import identity
+from csv_manager.core.sightings import Origin
 from csv_manager.pipeline.series import cause_of
 from csv_manager.watch import Known, Watch
 

@@ -4,6 +4,7 @@ from sqlalchemy.engine import URL
 
 from csv_manager.store.decisions import Decisions
 from csv_manager.store.engine import engine_beside, make_engine, name_of, writing
+from csv_manager.store.event_record import EventRecord
 from csv_manager.store.folders import Folders
 from csv_manager.store.history import History
 from csv_manager.store.ledger import Ledger
@@ -31,15 +32,16 @@ class Catalog:
             self.engine.dispose()
             raise
         self._beside = engine_beside(self.engine)
-        self.ledger = Ledger(self._beside)
+        self.events = EventRecord(self._beside)
+        self.ledger = Ledger(self._beside, self.events)
         self.watchers = Watchers(self.engine)
-        self.history = History(self.engine)
+        self.history = History(self.engine, self.events)
         self.outbox = Outbox(self.engine)
         self.folders = Folders(self.engine)
         self.series = Series(self.engine)
         self.services = Services(self.engine)
         self.targets = Targets(self.engine)
-        self.rules = Rules(self.engine)
+        self.rules = Rules(self.engine, self.events)
         self.decisions = Decisions(self.engine)
 
     @property

@@ -9,7 +9,7 @@ from sqlalchemy.schema import sort_tables
 
 from csv_manager.core.errors import StoreError
 from csv_manager.store.engine import name_of, reading, writing
-from csv_manager.store.schema import changes, counters, services, versions
+from csv_manager.store.schema import changes, counters, quarantine, services, versions
 from csv_manager.store.services import Services
 from csv_manager.store.sql_dialects import run, sql_dialect_of
 
@@ -55,6 +55,8 @@ def _copy(old: Connection, new: Connection, table: Table, progress: Progress, le
             rows = [dict(row) for row in page]
             if table is changes:
                 rows = _taken(new, rows, left)
+            elif table is quarantine:
+                rows = _with_cells(new, rows)
             if rows:
                 new.execute(insert(table), rows)
             count += len(rows)
@@ -68,6 +70,14 @@ def _taken(new: Connection, rows: list[dict[str, Any]], left: set[tuple[int, int
     if not takes(new, map(_cells, rows)):
         left |= {(row["file_id"], row["version"]) for row in rows if not takes(new, [_cells(row)])}
     return [row for row in rows if (row["file_id"], row["version"]) not in left]
+
+
+def _with_cells(new: Connection, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Quarantined rows, without the cells that the database does not take."""
+    takes = sql_dialect_of(new.engine).takes
+    if takes(new, (row["row_cells"] for row in rows)):
+        return rows
+    return [row if takes(new, [row["row_cells"]]) else {**row, "row_cells": None} for row in rows]
 
 
 def _leave(new: Connection, left: set[tuple[int, int]]) -> None:

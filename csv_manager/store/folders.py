@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import Engine, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from csv_manager.core.model import FolderCheck
+from csv_manager.core.sightings import FolderCheck
+from csv_manager.store.columns import path_sha
 from csv_manager.store.engine import reading, writing
-from csv_manager.store.schema import folders, path_sha
+from csv_manager.store.schema import folders
 
 _TOLD = ("last_check", "polled", "reason")
 

@@ -1,26 +1,33 @@
 """Files, their versions and their row changes."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam, delete, insert, or_, select, union, update
 
 from csv_manager.core import clock
 from csv_manager.core.errors import LostRaceError
-from csv_manager.core.model import Member, Origin, RowChange, Seen, Signature, Version, WatcherOptions
+from csv_manager.core.events import Event
+from csv_manager.core.findings import QuarantinedRow
+from csv_manager.core.model import RowChange, Signature, Version, WatcherOptions
+from csv_manager.core.sightings import Member, Origin, Seen
 from csv_manager.store import counters
+from csv_manager.store.columns import path_sha
 from csv_manager.store.engine import reading, writing
+from csv_manager.store.event_record import EventRecord
 from csv_manager.store.ledger import forget_runs
 from csv_manager.store.records import (
     FileRecord,
     NewVersion,
     Reread,
     change_values,
+    quarantine_values,
+    to_quarantined,
     to_record,
     to_version,
     version_values,
 )
-from csv_manager.store.schema import changes, files, outbox, path_sha, series, target_files, versions, watchers
+from csv_manager.store.schema import changes, files, outbox, quarantine, series, target_files, versions, watchers
 from csv_manager.store.series import reread_held, take
 from csv_manager.store.sql_dialects import sql_dialect_of
 from csv_manager.store.watchers import (
@@ -59,8 +66,9 @@ _MOVE = update(files).where(files.c.id == bindparam("the_id"), files.c.latest ==
 class History:
     """The tables csv_files, csv_versions and csv_changes."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, events: EventRecord) -> None:
         self._engine = engine
+        self._events = events
 
     def file(self, path: str) -> FileRecord | None:
         """The record of a file, by its absolute path."""
@@ -128,11 +136,26 @@ class History:
                 yield RowChange(op=row.op, key=row.row_key, before=row.row_before, after=row.row_after, line=row.line)
             place = page[-1].position + 1 if page else end
 
+    def quarantine(self, file_id: int, number: int) -> Iterator[QuarantinedRow]:
+        """The rows that a version was recorded without, in the order of the file, a page at a time."""
+        line = 0
+        mine = quarantine.c.file_id == file_id, quarantine.c.version == number
+        while True:
+            query = select(quarantine).where(*mine, quarantine.c.line > line).order_by(quarantine.c.line).limit(_PAGE)
+            with reading(self._engine) as connection:
+                page = connection.execute(query).all()
+            for row in page:
+                yield to_quarantined(row)
+            if len(page) < _PAGE:
+                return
+            line = page[-1].line
+
     def is_head(self, sha256: str) -> bool:
         """Whether a content is the head of a file."""
         head = (versions.c.file_id == files.c.id) & (versions.c.number == files.c.head)
         with reading(self._engine) as connection:
-            query = select(files.c.id).join(versions, head).where(versions.c.sha256 == sha256).limit(1)
+            is_its = or_(versions.c.sha256 == sha256, versions.c.clean == sha256)
+            query = select(files.c.id).join(versions, head).where(is_its).limit(1)
             return connection.execute(query).first() is not None
 
     def takes(self, told: Iterable[Any]) -> bool:
@@ -152,8 +175,9 @@ class History:
         member: Member | None = None,
         watched_by: tuple[int, WatcherOptions] | None = None,
         run_id: int | None = None,
+        events: Sequence[Event] = (),
     ) -> int:
-        """Record a version, its row changes and the outbox in one transaction, and return its number.
+        """Record a version, its row changes, events and the outbox in one transaction, and return its number.
 
         `expected` is the latest version that the change set was made against; if another process recorded one
         meanwhile, nothing is written and `LostRaceError` raised. `watcher` is stored in the same transaction. No
@@ -188,6 +212,8 @@ class History:
             connection.execute(insert(versions), version_values(new, file_id, number, now, position, run_id))
             if new.changes:
                 connection.execute(insert(changes), change_values(new.changes, file_id, number, position))
+            if new.quarantine:
+                connection.execute(insert(quarantine), quarantine_values(new.quarantine, file_id, number))
             connection.execute(
                 insert(outbox),
                 {
@@ -198,6 +224,8 @@ class History:
                     "positions": max(told, 1),
                 },
             )
+            self._events.put(connection, events, run_id)
+        self._events.committed(events)
         return number
 
     def add_watcher(
@@ -270,7 +298,8 @@ class History:
     def contents(self) -> set[str]:
         """The SHA-256 of every content that a version refers to."""
         with reading(self._engine) as connection:
-            return set(connection.execute(select(versions.c.sha256).distinct()).scalars())
+            found = union(select(versions.c.sha256), select(versions.c.clean).where(versions.c.clean.is_not(None)))
+            return set(connection.execute(found).scalars())
 
     def prune(self, file: FileRecord, numbers: Collection[int]) -> None:
         """Forget some versions of a file, which must be neither its head nor its latest."""
@@ -286,13 +315,15 @@ class History:
                     connection.execute(
                         delete(table).where(*within, table.c.file_id == file.id, table.c.version == number)
                     )
+                told = quarantine.c.file_id == file.id, quarantine.c.version == number
+                connection.execute(delete(quarantine).where(*told))
                 connection.execute(delete(versions).where(*mine))
 
     def purge(self, file: FileRecord) -> None:
         """Forget a file and its versions."""
         with writing(self._engine) as connection:
             connection.execute(update(watchers).where(watchers.c.file_id == file.id).values(file_id=None))
-            for table in (changes, outbox, versions, series, target_files):
+            for table in (changes, outbox, quarantine, versions, series, target_files):
                 connection.execute(delete(table).where(table.c.file_id == file.id))
             forget_runs(connection, file.path)
             connection.execute(delete(files).where(files.c.id == file.id))
@@ -351,5 +382,6 @@ def _set_reread(connection: Connection, file_id: int, reread: Reread | None) -> 
         return
     version = update(versions).where(versions.c.file_id == file_id, versions.c.number == reread.number)
     told = {"csv_format": reread.csv_format.to_json(), "columns": list(reread.columns), "rows": reread.rows}
+    told["rule_set"] = None  # its rules have not seen it as it is read now
     connection.execute(version.values(**told))
     connection.execute(version.where(versions.c.base.is_(None)).values(inserted=reread.rows))

@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import os
+import uuid
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,11 +14,14 @@ from sqlalchemy.exc import DataError, IntegrityError
 from csv_manager.core import clock
 from csv_manager.core.configurations import Configuration
 from csv_manager.core.errors import StoreError
+from csv_manager.core.events import Event, failed
 from csv_manager.core.hosts import host, is_process_gone, process_age, user
 from csv_manager.core.model import THROUGH
 from csv_manager.core.runs import STAGES, RunRecord, TaskRecord
+from csv_manager.store.columns import path_sha, prose
 from csv_manager.store.engine import noting, reading
-from csv_manager.store.schema import configurations, files, path_sha, prose, runs, tasks, versions
+from csv_manager.store.event_record import EventRecord
+from csv_manager.store.schema import configurations, files, runs, tasks, versions
 
 #: Seconds after which a run without a heartbeat is one of a process that died, on another host and on this one, where
 #: a process that is there may be another of the same number; and by how much ages may seem to differ.
@@ -50,6 +54,14 @@ class RunNote:
     error: str | None = None
     ended: dt.datetime | None = None
     tasks: list[TaskRecord] = field(default_factory=list)
+    #: What it is known by in the event record, and what is to be told there with it.
+    uuid: str = field(default_factory=lambda: uuid.uuid4().hex)
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the event record was told that it started."""
+        return self.sha256 is not None
 
     def told(self) -> dict[str, Any]:
         """What may change of it: columns of csv_runs."""
@@ -60,26 +72,34 @@ class RunNote:
 class Ledger:
     """The tables csv_runs, csv_tasks and csv_configurations."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, events: EventRecord) -> None:
         self._engine = engine
+        self._events = events
         self._configured: set[str] = set()
 
-    def note(self, notes: Collection[RunNote], forgotten: Collection[int] = ()) -> None:
+    def note(self, notes: Collection[RunNote], forgotten: Collection[RunNote] = ()) -> None:
         """Note how runs stand, in one transaction; those that are not in the ledger yet get their `id`.
 
-        One that was forgotten meanwhile stays so. `forgotten` are runs that came to nothing. Raises `StoreError`, and
-        nothing is noted then.
+        One that was forgotten meanwhile stays so. `forgotten` are runs that came to nothing. Their events are recorded
+        with them. Raises `StoreError`, and nothing is noted then.
         """
         new = {note.configuration.hash: note.configuration for note in notes}
+        events: list[tuple[RunNote, int]] = []
         with noting(self._engine) as connection:
             for sha in new.keys() - self._configured:
                 _add_configuration(connection, new[sha])
             told = [(_note(connection, note), note) for note in notes]
             noted = [(run_id, note) for run_id, note in told if run_id is not None]
             _note_tasks(connection, noted)
-            _delete(connection, forgotten)
+            _delete(connection, [note.id for note in forgotten if note.id is not None])
+            for run_id, note in [*told, *((None, note) for note in forgotten)]:
+                some = list(note.events)  # its run may go on, and have more
+                self._events.put(connection, some, run_id)
+                events.append((note, len(some)))
         for run_id, note in noted:
             note.id = run_id
+        for note, count in events:
+            del note.events[:count]
         self._configured |= new.keys()
 
     def repeat(self, note: RunNote) -> bool:
@@ -98,6 +118,8 @@ class Ledger:
             repeated = {"attempts": runs.c.attempts + 1, "ended": note.ended, "heartbeat": note.ended}
             connection.execute(update(runs).where(runs.c.id == before.id).values(**repeated))
             _delete(connection, [note.id] if note.id is not None else [])
+            self._events.put(connection, note.events if note.is_started else (), before.id)
+        note.events.clear()
         return True
 
     def finish_dead(self) -> list[int]:
@@ -109,6 +131,8 @@ class Ledger:
             with noting(self._engine) as connection:
                 for row in dead:
                     _finish(connection, row)
+                    if row.uuid is not None and row.sha256 is not None:  # it was told as started
+                        self._events.put(connection, [failed(row.uuid, row.heartbeat)], row.id)
         return [row.id for row in dead]
 
     def note_target(self, run_id: int, task: TaskRecord) -> None:
@@ -238,6 +262,7 @@ def _note(connection: Connection, note: RunNote) -> int | None:
         "pid": os.getpid(),
         "started": note.started,
         "heartbeat": now,
+        "uuid": note.uuid,
         **note.told(),
     }
     key: Any = connection.execute(_BEGIN, row).inserted_primary_key
@@ -309,7 +334,7 @@ def _finish(connection: Connection, row: Row[Any]) -> None:
 
 def _to_run(row: Row[Any]) -> RunRecord:
     told = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-    del told["path_sha"]
+    del told["path_sha"], told["uuid"]
     told["csv_file"] = told.pop("path")
     return RunRecord(**told)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from csv_manager.core.findings import Finding
+from csv_manager.core.findings import Finding, QuarantinedRow
 from csv_manager.core.model import ColumnChange, Compared, CsvFormat, RowChange, Signature, Version
 
 
@@ -34,9 +34,13 @@ class FileRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class NewVersion(Compared):
-    """A version that is about to be recorded, and the row changes to keep in SQL (None: they stay in the archive)."""
+    """A version that is about to be recorded, and the row changes to keep in SQL (None: they stay in the archive).
+
+    `quarantine` are the rows that it is recorded without, as far as they are told.
+    """
 
     changes: tuple[RowChange, ...] | None
+    quarantine: tuple[QuarantinedRow, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +91,8 @@ def version_values(
         "rule_set": new.rule_set,
         "checks": list(new.checks) or None,
         "bad_rows": new.bad_rows,
+        "quarantined": new.quarantined or None,
+        "clean": new.clean,
     }
 
 
@@ -108,6 +114,20 @@ def change_values(rows: tuple[RowChange, ...], file_id: int, number: int, positi
     ]
 
 
+def quarantine_values(rows: tuple[QuarantinedRow, ...], file_id: int, number: int) -> list[dict[str, Any]]:
+    """The rows of csv_quarantine."""
+    return [
+        {
+            "file_id": file_id,
+            "version": number,
+            "line": row.line,
+            "row_cells": row.cells,
+            "reasons": row.to_json()["reasons"],
+        }
+        for row in rows
+    ]
+
+
 def to_record(row: Row[Any]) -> FileRecord:
     """What a row of csv_files tells."""
     return FileRecord(
@@ -122,6 +142,13 @@ def to_record(row: Row[Any]) -> FileRecord:
         last_change=row.last_change,
         link=row.link,
         feed_id=row.feed_id,
+    )
+
+
+def to_quarantined(row: Row[Any]) -> QuarantinedRow:
+    """What a row of csv_quarantine tells."""
+    return QuarantinedRow(
+        line=row.line, cells=row.row_cells, findings=tuple(Finding(**reason) for reason in row.reasons)
     )
 
 
@@ -152,6 +179,8 @@ def to_version(row: Row[Any]) -> Version:
         rule_set=row.rule_set,
         checks=tuple(row.checks or ()),
         bad_rows=row.bad_rows,
+        quarantined=row.quarantined or 0,
+        clean=row.clean,
         decided=row.decided,
         decided_by=row.decided_by,
     )

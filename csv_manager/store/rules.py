@@ -10,11 +10,14 @@ from sqlalchemy.exc import IntegrityError
 
 from csv_manager.core import clock
 from csv_manager.core.errors import LostRaceError, StaleWatcherError
+from csv_manager.core.events import rules_changed
 from csv_manager.core.hosts import user
 from csv_manager.core.rules import RuleSet
 from csv_manager.store import counters
+from csv_manager.store.columns import path_sha
 from csv_manager.store.engine import reading, writing
-from csv_manager.store.schema import files, path_sha, rule_sets, targets, watchers
+from csv_manager.store.event_record import EventRecord
+from csv_manager.store.schema import files, rule_sets, targets, watchers
 from csv_manager.store.series import reread_held
 from csv_manager.store.watchers import StoredWatcher
 
@@ -25,8 +28,12 @@ class InForce:
 
     rule_set: RuleSet
     has_target: bool
+    #: What the watcher watches; None without a watcher.
+    watched: str | None = None
 
 
+#: What is checked by nothing.
+NO_RULES = InForce(rule_set=RuleSet(), has_target=False)
 #: A watcher of the same number may be another one than that which the rules were made for.
 _OF_WATCHER = and_(watchers.c.id == rule_sets.c.watcher_id, watchers.c.csv_file == rule_sets.c.watcher_path)
 _NEWEST = (
@@ -36,18 +43,19 @@ _NEWEST = (
     .order_by(rule_sets.c.number.desc())
     .limit(1)
 )
+_WATCHERS = select(
+    watchers.c.id,
+    watchers.c.csv_file,
+    exists()
+    .where(targets.c.watcher_id == watchers.c.id, targets.c.watcher_path == watchers.c.csv_file)
+    .label("has_target"),
+)
+_WATCHER = _WATCHERS.where(watchers.c.id == bindparam("the_watcher"))
 #: The watcher of a file: its own, or that of its feed.
-_WATCHER = (
-    select(
-        watchers.c.id,
-        exists()
-        .where(targets.c.watcher_id == watchers.c.id, targets.c.watcher_path == watchers.c.csv_file)
-        .label("has_target"),
-    )
-    .where(
+_WATCHER_OF = (
+    _WATCHERS.where(
         or_(
             watchers.c.csv_file == bindparam("the_path"),
-            watchers.c.id == bindparam("the_watcher"),
             watchers.c.id
             == select(files.c.feed_id).where(files.c.path_sha == bindparam("the_path_sha")).scalar_subquery(),
         )
@@ -60,8 +68,9 @@ _WATCHER = (
 class Rules:
     """The table csv_rule_sets."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, events: EventRecord) -> None:
         self._engine = engine
+        self._events = events
 
     def in_force(self, path: str, watcher_id: int | None = None) -> InForce:
         """What the versions of a file, by its absolute path, are checked by now.
@@ -69,12 +78,15 @@ class Rules:
         `watcher_id` is the watcher that has it, if that is known: of a new file of a folder, nothing else tells.
         """
         with reading(self._engine) as connection:
-            told = {"the_path": path, "the_path_sha": path_sha(path), "the_watcher": watcher_id}
-            watcher = connection.execute(_WATCHER, told).first()
+            told = {"the_path": path, "the_path_sha": path_sha(path)}
+            known = (
+                connection.execute(_WATCHER, {"the_watcher": watcher_id}).first() if watcher_id is not None else None
+            )
+            watcher = known or connection.execute(_WATCHER_OF, told).first()
             if watcher is None:
-                return InForce(rule_set=RuleSet(), has_target=False)
+                return NO_RULES
             found = connection.execute(_NEWEST, {"the_watcher": watcher.id}).first()
-        return InForce(rule_set=_to_rule_set(found), has_target=bool(watcher.has_target))
+        return InForce(rule_set=_to_rule_set(found), has_target=bool(watcher.has_target), watched=watcher.csv_file)
 
     def of(self, watcher: StoredWatcher) -> RuleSet:
         """The newest rules of a watcher."""
@@ -109,9 +121,11 @@ class Rules:
             except IntegrityError:
                 raise LostRaceError(f"{watcher.csv_file}: somebody else changed its rules; try again.") from None
             _judge_anew(connection, watcher)
-        return RuleSet.from_json(
-            content, number=row["number"], uuid=row["uuid"], created=row["created"], user=row["user"]
-        )
+            told = {name: row[name] for name in ("number", "uuid", "created", "user")}
+            rule_set = RuleSet.from_json(content, **told)
+            event = rules_changed(rule_set, watcher.csv_file, watcher.options.name, row["created"])
+            self._events.put(connection, [event])
+        return rule_set
 
     def find(self, identity: str) -> RuleSet | None:
         """A rule set, by its uuid."""

@@ -1,16 +1,10 @@
 """The tables of the store. Portable types only; the migrations make them, `metadata` reads and writes them."""
 
-import datetime as dt
-import hashlib
-from typing import Any
-
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -19,68 +13,22 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     false,
     text,
 )
 
+from csv_manager.store.columns import Prose, UtcDateTime
+from csv_manager.store.event_tables import define
+
 #: The newest migration; a store at another one is upgraded, or refused if this csv_manager does not know it.
-REVISION = "0006"
+REVISION = "0008"
 VERSION_TABLE = "csv_manager_schema"
-#: The most characters of `Prose`; MySQL's TEXT has 65,535 bytes.
-_MOST_WORDS = 10_000
-
-
-class UtcDateTime(TypeDecorator[dt.datetime]):
-    """A time in UTC: aware in Python, naive in the database, where not every engine keeps a zone."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        """Microseconds on MySQL, which drops them otherwise."""
-        if dialect.name in ("mysql", "mariadb"):
-            from sqlalchemy.dialects.mysql import DATETIME
-
-            return dialect.type_descriptor(DATETIME(fsp=6))
-        return dialect.type_descriptor(DateTime())
-
-    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
-        """Aware to naive UTC."""
-        del dialect
-        return None if value is None else value.astimezone(dt.UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
-        """Naive UTC to aware."""
-        del dialect
-        return None if value is None else value.replace(tzinfo=dt.UTC)
-
-
-class Prose(TypeDecorator[str]):
-    """Words for people, as every database takes them: not endless, without NUL and lone surrogates."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """As `prose`."""
-        del dialect
-        return None if value is None else prose(value)
-
-
-def prose(text: str) -> str:
-    """A text as `Prose` stores it: shortened, and what no database takes as an escape."""
-    told = text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
-    return told if len(told) <= _MOST_WORDS else f"{told[: _MOST_WORDS - 1]}…"
-
-
-def path_sha(path: str) -> str:
-    """What a path is found by, which may be too long for an index."""
-    return hashlib.sha256(path.encode()).hexdigest()
-
 
 Json = JSON(none_as_null=True)
 metadata = MetaData()
+
+#: The event record; none of its rows is ever deleted.
+event_tables = define(metadata)
 
 #: One row for each content that has, or had, a history: `latest` and `head` are version numbers, 0 for none. `feed_id`
 #: is the watcher of the folder or glob that the file is watched by, `link` the link that it is read through.
@@ -143,6 +91,20 @@ versions = Table(
     Column("bad_rows", BigInteger),
     Column("decided", UtcDateTime),
     Column("decided_by", String(255)),
+    Column("quarantined", BigInteger),
+    Column("clean", String(64), index=True),
+)
+
+#: The rows that versions were recorded without, up to so many of a version; `line` is where a row begins in the file.
+#: `row_cells` is null where the rows are too large.
+quarantine = Table(
+    "csv_quarantine",
+    metadata,
+    Column("file_id", Integer, ForeignKey("csv_files.id"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("line", BigInteger, primary_key=True, autoincrement=False),
+    Column("row_cells", Json),
+    Column("reasons", Json, nullable=False),
 )
 
 #: Row changes, in JSON, for anyone's query; `position` is store-wide and only grows.
@@ -264,6 +226,7 @@ runs = Table(
     Column("started", UtcDateTime, nullable=False),
     Column("heartbeat", UtcDateTime, nullable=False),
     Column("ended", UtcDateTime),
+    Column("uuid", String(32)),
     Index("ix_csv_runs_file", "path_sha", "id"),
     Index("ix_csv_runs_state", "state", "id"),
     Index("ix_csv_runs_started", "started"),
@@ -331,4 +294,19 @@ target_files = Table(
     Column("failed", UtcDateTime),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("left_out", Prose),
+)
+
+#: Events that a listener is to be told yet, by its name, in the order of the commits; `run_id` is the run that they
+#: are of, `error` why they could not be told, and `failed` when that was last.
+event_queue = Table(
+    "csv_event_queue",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("listener", String(255), nullable=False, index=True),
+    Column("events", Json, nullable=False),
+    Column("run_id", Integer),
+    Column("created", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("error", Prose),
+    Column("failed", UtcDateTime),
 )

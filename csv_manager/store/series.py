@@ -5,9 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select, update
 
-from csv_manager.core.model import THROUGH, Member, Signature, Taken
+from csv_manager.core.model import THROUGH, Signature
+from csv_manager.core.sightings import Member, Taken
+from csv_manager.store.columns import path_sha
 from csv_manager.store.engine import reading, writing
-from csv_manager.store.schema import files, path_sha, series, versions
+from csv_manager.store.schema import files, series, versions
 
 
 class Series:

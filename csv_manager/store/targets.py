@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Engine, Row, and_, delete, func, insert, or_,
 from csv_manager.core import clock
 from csv_manager.core.errors import StaleWatcherError
 from csv_manager.core.targets import Target
+from csv_manager.store.columns import path_sha
 from csv_manager.store.engine import reading, writing
-from csv_manager.store.schema import files, path_sha, target_files, targets, watchers
+from csv_manager.store.schema import files, target_files, targets, watchers
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,9 @@ from csv_manager.core.model import FormatOptions, WatcherOptions
 from csv_manager.core.paths import identity
 from csv_manager.core.retention import Retention
 from csv_manager.store import counters
+from csv_manager.store.columns import path_sha
 from csv_manager.store.engine import reading, writing
-from csv_manager.store.schema import files, path_sha, rule_sets, targets, watchers
+from csv_manager.store.schema import files, rule_sets, targets, watchers
 from csv_manager.store.targets import forget_targets
 
 _STATE = select(

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from csv_manager.core import clock
-from csv_manager.core.model import FolderCheck
 from csv_manager.core.paths import is_text, no_text, os_reason
+from csv_manager.core.sightings import FolderCheck
 from csv_manager.watch.hints import Hints
 from csv_manager.watch.judging import Judge, Observe
 from csv_manager.watch.links import targets

@@ -10,7 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from csv_manager.core.model import FolderCheck, Signature
+from csv_manager.core.model import Signature
+from csv_manager.core.sightings import FolderCheck
 from csv_manager.watch.hints import Hints
 from csv_manager.watch.judging import Observe
 from csv_manager.watch.scheduler import Scheduler

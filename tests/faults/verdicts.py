@@ -199,9 +199,21 @@ class Account:
         assert verdict.settled == settled > 0, verdict
         told = collections.Counter(self._ledger.ask("SELECT file_id, version FROM csv_outbox"))
         assert told == collections.Counter(self._ledger.ask("SELECT file_id, number FROM csv_versions"))
+        self._check_events()
         for numbers in self._ledger.numbers().values():
             assert numbers == list(range(1, len(numbers) + 1))
         assert self._ledger.is_sound()
+
+    def _check_events(self) -> None:
+        """The event record has each version once, and no run in it goes on still."""
+        told = self._ledger.ask(
+            "SELECT named_file_fingerprint, mark FROM named_paths_group_run "
+            "JOIN named_file ON named_file.uuid = named_file_uuid WHERE status <> 'started'"
+        )
+        versions = self._ledger.ask("SELECT sha256, number FROM csv_versions")
+        recorded = [(sha256, str(number)) for sha256, number in versions]
+        assert collections.Counter(told) == collections.Counter(recorded)
+        assert self._ledger.ask("SELECT uuid FROM named_paths_group_run WHERE status = 'started'") == []
 
     def append_to(self, ledger: Path) -> None:
         """Add the verdict to a file of verdicts."""

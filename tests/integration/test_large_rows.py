@@ -1,19 +1,27 @@
 """Cells and headers of any size, on each database: a version is recorded, and its row changes can be told."""
 
+import contextlib
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import servers
 from sqlalchemy import text
 
+from csv_manager.checks.running import Check
 from csv_manager.core.errors import NotCsvError
+from csv_manager.core.findings import Finding
 from csv_manager.core.model import FormatOptions, WatcherOptions
+from csv_manager.core.rules import Gate, Rule, RuleSet
 from csv_manager.pipeline.store import Store
+from csv_manager.store.copying import copy_store
 from csv_manager.store.engine import reading
+from csv_manager.store.rules import InForce
+from csv_manager.store.schema import metadata
 
 KEYED = WatcherOptions(key=("id",))
 #: Characters that are many for a database without a limit that matters.
@@ -150,6 +158,38 @@ def test_row_changes_that_are_too_large_together_stay_in_the_archive(
     file = store.file(path)
     assert [version.stored for version in file.versions()] == [True, False, False]
     assert [len(list(file.changes(number))) for number in (2, 3)] == [3, 2]
+
+
+def test_a_quarantined_row_that_the_server_does_not_take_is_told_without_its_cells(
+    store: Store, path: Path, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        url = stack.enter_context(servers.database("mariadb"))
+        target = stack.enter_context(Store(url=url, archive=tmp_path / "archive", row_limit=100_000))
+        large = "y" * ((most_bytes(target) or MANY) + 1)
+        record(store, path, ["id", "v"], ["1", "a"])
+        rule_set = RuleSet(number=1, rules=(Rule(name="long", check="long"),), gate=Gate(on_bad="quarantine-rows"))
+        store.recorder.judge.in_force = lambda *_: InForce(rule_set=rule_set, has_target=False)
+        store.recorder.judge.checks = lambda: {"long": Check(name="long", function=long)}
+        record(store, path, ["id", "v"], ["1", "b"], ["2", large], ["3", "no"])
+        known = None if most_bytes(store) else {"id": "2", "v": large}
+        told = [(row.line, row.cells) for row in store.file(path).quarantine()]
+        assert told == [(3, known), (4, {"id": "3", "v": "no"})]
+        place = store.file(path).quarantine_file()
+        assert place is not None
+        assert place.read_text() == written([["id", "v"], ["2", large], ["3", "no"]])
+        copy_store(store.catalog.engine, target.catalog.engine, list(metadata.tables.values()), uncounted)
+        copied = [(row.line, row.cells) for row in target.file(path).quarantine()]
+        assert copied == [(3, None), (4, {"id": "3", "v": "no"})]
+
+
+def long(rows: Any, _options: Any) -> Iterator[Finding]:
+    yield from (Finding(code="long", message="it is", row=row.row) for row in rows if len(row["v"]) > 1)
+
+
+@contextlib.contextmanager
+def uncounted(_what: str, _total: int) -> Iterator[Callable[[int], None]]:
+    yield lambda _done: None
 
 
 @only_on_mariadb

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from csv_manager.core.errors import StoreError
-from csv_manager.core.model import FolderCheck, WatcherOptions
+from csv_manager.core.model import WatcherOptions
+from csv_manager.core.sightings import FolderCheck
 from csv_manager.framework.target_databases import TargetDatabases
+from csv_manager.pipeline.listening import Listening
 from csv_manager.pipeline.runtime import Defaults, Runtime
 from csv_manager.pipeline.store import Store
 from csv_manager.pipeline.syncing import Syncing
@@ -31,6 +33,8 @@ class Noting:
             lambda: store,
             Defaults(settle=0.01),
             Syncing(lambda: store, TargetDatabases(dict), print),
+            Listening(frozenset),
+            check=lambda: None,
             on_version=lambda _: None,
             on_state=lambda *_: None,
         )

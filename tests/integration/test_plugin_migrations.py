@@ -45,10 +45,10 @@ def test_a_plugin_has_migrations_of_its_own_beside_the_stores(tmp_path: Path, wa
     with testing.app(Notes, DATABASES={"warehouse": warehouse}) as app:
         databases = app.plugins["Notes"].databases
         assert databases.state("warehouse").state == "empty"
-        assert databases.upgrade("default") == ["csv_manager to 0006", "Notes to n1"]
+        assert databases.upgrade("default") == ["csv_manager to 0008", "Notes to n1"]
         assert databases.upgrade("warehouse") == ["Notes to n1"]
         assert (databases.state("default").schema, databases.state("warehouse").schema) == (
-            "0006, Notes n1",
+            "0008, Notes n1",
             "Notes n1",
         )
         second = 'add_column("note", sa.Column("text", sa.Text))'

@@ -11,6 +11,7 @@ from csv_manager.core.errors import StaleWatcherError, TornReadError, VersionNot
 from csv_manager.core.model import FormatOptions, Signature, WatcherOptions
 from csv_manager.core.retention import Retention
 from csv_manager.framework.target_databases import TargetDatabases
+from csv_manager.pipeline.listening import Listening
 from csv_manager.pipeline.runtime import Defaults, Runtime
 from csv_manager.pipeline.store import File, Store
 from csv_manager.pipeline.syncing import Syncing
@@ -165,6 +166,8 @@ def test_what_nobody_foresaw_is_a_failure_of_its_file(
         lambda: store,
         Defaults(settle=0.01),
         Syncing(lambda: store, TargetDatabases(dict), print),
+        Listening(frozenset),
+        check=lambda: None,
         on_version=lambda _: None,
         on_state=lambda _, state, reason: states.append((state, reason)),
     )

@@ -214,10 +214,7 @@ def test_the_statements_make_what_upgrading_makes(users: Users) -> None:
     with using(users.admin) as engine:
         script = sql_of(engine, CORE)
         assert state_of(engine, CORE).state == "empty"
-    lines = [line for line in script.splitlines() if not line.startswith("--")]
-    statements = [part.strip() for part in "\n".join(lines).split(";") if part.strip()]
-    kept = [statement for statement in statements if statement not in ("BEGIN", "COMMIT")]
-    servers.execute(users.admin, *kept)
+    servers.execute(users.admin, *servers.statements_of(script))
     with using(users.admin) as engine:
         assert state_of(engine, CORE).state == "ok"
     with using(users.user) as engine:

@@ -148,9 +148,8 @@ def test_the_statements_do_all_that_upgrading_does(users: Users, folder: Path) -
         with using(users.admin) as engine:
             assert tables_there(engine) == set()
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                lines = "\n".join(line for line in script.splitlines() if not line.startswith("--"))
-                for statement in lines.split(";\n\n"):
-                    run(connection, statement.strip())
+                for statement in servers.statements_of(script):
+                    run(connection, statement)
         insert(users.user, "note 50%", "renamed", "raw")
         plugin.session.add(Order(what="apples"))
         plugin.session.flush()
@@ -173,7 +172,7 @@ def test_statements_of_a_migration_that_looks_at_the_database_are_not_shown(user
         databases = app.plugins["Keeper"].databases
         with pytest.raises(StoreError, match="The statements of Keeper cannot be shown, since a migration looks at"):
             databases.sql("default")
-        assert databases.upgrade("default") == ["csv_manager to 0006", "Keeper to n1"]
+        assert databases.upgrade("default") == ["csv_manager to 0008", "Keeper to n1"]
         insert(users.user, "looked")
 
 
@@ -272,7 +271,7 @@ def test_a_role_of_the_administrator_may_let_it_grant() -> None:
         try:
             with testing.app(keeper(), DATABASES={"default": bind_of(users)}) as app:
                 databases = app.plugins["Keeper"].databases
-                assert databases.upgrade("default") == ["csv_manager to 0006"]
+                assert databases.upgrade("default") == ["csv_manager to 0008"]
                 assert wrong(databases) == []
         finally:
             servers.execute(users.root, f"DROP ROLE {role}")
@@ -294,7 +293,7 @@ def test_tables_that_the_user_would_not_find_are_not_made() -> None:
         servers.execute(users.root, f'ALTER ROLE "{user}" SET search_path = "{admin}"')
         with testing.app(keeper(None, Order), DATABASES={"default": bind_of(users)}) as app:
             databases = app.plugins["Keeper"].databases
-            assert databases.upgrade("default") == ["csv_manager to 0006", "made order 5%"]
+            assert databases.upgrade("default") == ["csv_manager to 0008", "made order 5%"]
             assert wrong(databases) == []
 
 

@@ -4,8 +4,7 @@ import pytest
 
 from csv_manager.core.changes import Counts
 from csv_manager.core.errors import OptionError
-from csv_manager.core.findings import Finding
-from csv_manager.core.gating import Lost, is_held, lost_rows
+from csv_manager.core.gating import Lost, is_held, lost_rows, too_bad
 from csv_manager.core.rules import Gate, Limit, Rule, RuleSet
 
 
@@ -65,25 +64,33 @@ def test_what_is_gone(lost: Lost, gate: Gate, has_target: bool, codes: list[str]
     assert [finding.code for finding in lost_rows(lost, gate, has_target=has_target)] == codes
 
 
-ROW, WARNING = Finding(code="type-error", message="", row=3), Finding(code="x", message="", row=3, level="warning")
-WHOLE = Finding(code="empty-file", message="")
-
-
 @pytest.mark.parametrize(
-    ("findings", "bad", "gate", "held"),
+    ("at_large", "bad", "gate", "held"),
     [
-        ([], 0, Gate(), False),
-        ([ROW], 1, Gate(), True),
-        ([WARNING], 0, Gate(), False),
-        ([ROW], 1, Gate(max_bad=Limit(number=1)), False),
-        ([ROW], 2, Gate(max_bad=Limit(number=1)), True),
-        ([ROW], 11, Gate(max_bad=Limit(number=10, is_share=True)), True),
-        ([WHOLE], 0, Gate(max_bad=Limit(number=100, is_share=True)), True),
-        ([WHOLE, ROW], 1, Gate(on_bad="warn"), False),
+        (0, 0, Gate(), False),
+        (0, 1, Gate(), True),
+        (1, 0, Gate(), True),
+        (0, 1, Gate(max_bad=Limit(number=1)), False),
+        (0, 2, Gate(max_bad=Limit(number=1)), True),
+        (0, 11, Gate(max_bad=Limit(number=10, is_share=True)), True),
+        (1, 0, Gate(max_bad=Limit(number=100, is_share=True)), True),
+        (1, 1, Gate(on_bad="warn"), False),
+        (0, 5, Gate(on_bad="quarantine-rows"), False),
+        (1, 0, Gate(on_bad="quarantine-rows"), True),
+        (0, 5, Gate(on_bad="quarantine-rows", max_bad=Limit(number=4)), True),
     ],
 )
-def test_what_waits(findings: list[Finding], bad: int, gate: Gate, held: bool) -> None:
-    assert is_held(findings, bad, 100, gate) is held
+def test_what_waits(at_large: int, bad: int, gate: Gate, held: bool) -> None:
+    found = list(too_bad(gate, bad, 100))
+    assert [finding.code for finding in found] == (["bad-rows"] if held and bad and gate.max_bad else [])
+    assert is_held(gate, at_large=at_large + len(found), bad_rows=bad) is held
+
+
+def test_too_many_bad_rows_are_told_with_the_limit() -> None:
+    [finding] = too_bad(Gate(max_bad=Limit(number=2.5, is_share=True)), 1_000, 2_000)
+    assert finding.message == "1,000 of 2,000 rows are bad, more than 2.5%"
+    [finding] = too_bad(Gate(max_bad=Limit(number=0)), 1, 1)
+    assert finding.message == "1 of 1 row is bad, more than 0"
 
 
 def test_rule_sets_come_back_from_json() -> None:

@@ -55,6 +55,20 @@ def test_findings_are_counted_and_the_first_are_kept_with_row_and_line() -> None
     assert judged.bad_rows == 10
 
 
+def large(_told: Any, _options: Mapping[str, Any]) -> Iterator[Finding]:
+    for number in range(1, 31):
+        yield Finding(code="row", message="bad", row=number)
+    yield Finding(code="whole", message="it is of no row")
+
+
+def test_what_is_not_kept_counts_all_the_same() -> None:
+    checks = {"large": Check(name="large", function=large)}
+    judged = judge(rule_set("large"), checks, rows(CONTENT), most=1)
+    assert (len(judged.findings), judged.bad_rows, judged.at_large) == (1, 30, 1)
+    assert judge(rule_set("large", level="warning"), checks, rows(CONTENT), most=1).at_large == 0
+    assert judge(rule_set("broken", level="warning"), CHECKS, rows(CONTENT)).at_large == 1
+
+
 def test_a_row_is_bad_once_and_warnings_make_none() -> None:
     rules = (
         Rule(name="a", check="zeros"),

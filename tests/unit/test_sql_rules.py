@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from checking import rows
 
-from csv_manager.checks import sql
+from csv_manager.checks import sql, sql_parsing
 from csv_manager.core.errors import RuleError, TornReadError
 
 CONTENT = 'id,amount,name\n1,5,a\n2,-3,b\n3,abc,"c\nd"\n4,,e\n5,2\n'
@@ -16,7 +16,7 @@ TYPES = {"id": "number", "amount": "number"}
 @pytest.mark.parametrize(
     ("condition", "found"),
     [
-        ("amount >= 0", [("type-error", 3, "abc is no number"), ("row-constraint", 2, "amount >= 0: amount=-3")]),
+        ("amount >= 0", [("row-constraint", 2, "amount >= 0: amount=-3"), ("type-error", 3, "abc is no number")]),
         ("name IS NOT NULL", [("row-constraint", 5, "name IS NOT NULL: name=NULL")]),
         ("name <> ''", []),
         ("id IN (FROM previous SELECT id)", [
@@ -56,6 +56,7 @@ def test_before_the_first_version_there_are_no_rows() -> None:
         ("amuont > 1", "The rule 'amuont > 1': Binder Error: Referenced column \"amuont\" not found in FROM clause."),
         ("amount", "The rule 'amount' is of type DOUBLE, and no condition."),
         ("1) FROM x WHERE (true", "The rule '1) FROM x WHERE (true' is not one condition."),
+        ("COLUMNS(*) IS NOT NULL", "The rule 'COLUMNS(*) IS NOT NULL' is not one condition."),
         ("true, false", "The rule 'true, false' is"),
         ("count(*) > 1", "The rule 'count(*) > 1': Binder Error: WHERE clause cannot contain aggregates."),
         ("true; DROP VIEW current", "The rule 'true; DROP VIEW current': Parser Error: syntax error"),
@@ -124,7 +125,7 @@ def test_a_rule_reads_the_versions_and_nothing_else(query: str, secret: str) -> 
     ],
 )
 def test_whether_a_condition_is_about_each_row_by_itself(condition: str, by_row: bool) -> None:
-    assert sql.parse_expression(condition).by_row is by_row
+    assert sql_parsing.parse_expression(condition).by_row is by_row
 
 
 def test_a_query_ends_when_it_is_to_stop() -> None:

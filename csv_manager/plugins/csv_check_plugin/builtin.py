@@ -45,6 +45,6 @@ def _schema_scope(options: Mapping[str, Any]) -> str:
 
 
 def _rule_scope(options: Mapping[str, Any]) -> str:
-    from csv_manager.checks.sql import parse_expression
+    from csv_manager.checks.sql_parsing import parse_expression
 
     return "rows" if parse_expression(options["sql"]).by_row else "version"

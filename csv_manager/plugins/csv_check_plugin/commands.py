@@ -39,8 +39,9 @@ def register(plugin: Any) -> None:
             ),
             option(
                 "--on-bad",
-                type=click.Choice([each for each in ON_BAD if each != "quarantine-rows"]),
-                help="hold: the version waits until it is accepted or replaced; warn: it goes through, and is told.",
+                type=click.Choice(ON_BAD),
+                help="hold: the version waits until it is accepted or replaced; quarantine-rows: it goes through "
+                "without its bad rows, which are put aside; warn: it goes through, and is told.",
             ),
         ],
     )

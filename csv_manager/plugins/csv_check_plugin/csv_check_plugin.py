@@ -14,7 +14,7 @@ from csv_manager.core.rules import Gate, Rule, RuleSet
 from csv_manager.patterns import CsvCheckPattern, CsvCommandsPattern, CsvWatcherPattern, rules
 from csv_manager.patterns.csv_commands_pattern import each
 from csv_manager.patterns.describe import short_path
-from csv_manager.patterns.watcher_paths import find
+from csv_manager.patterns.watcher_paths import find, find_one
 from csv_manager.plugins.csv_check_plugin import builtin, commands, words
 
 _COLUMNS = ("csv_file", "name", "check", "level", "what", "source", "rule_set", "created", "user")
@@ -22,6 +22,14 @@ _SPARE = ("user", "source", "rule_set", "created")
 _FOUND = ("level", "rule", "code", "row", "line", "column", "value", "message")
 _FOUND_SPARE = ("row", "code", "value", "level")
 _NONE = "No file is checked here; csv_manager csv_check_add adds a rule."
+
+
+#: What becomes of later versions with what was found in the head.
+_LATER = {
+    "hold": "later versions are held",
+    "quarantine-rows": "later versions are recorded without such rows",
+    "warn": "later versions go through, too",
+}
 
 
 class CsvCheckPlugin(CsvCheckPattern, CsvCommandsPattern, CsvWatcherPattern):
@@ -45,7 +53,7 @@ class CsvCheckPlugin(CsvCheckPattern, CsvCommandsPattern, CsvWatcherPattern):
         max_bad: str | None = None,
         max_deleted: str | None = None,
         on_bad: str | None = None,
-    ) -> None:
+    ) -> int:
         """Add rules to a watcher, or set its gate, and say what the head is like."""
         from csv_manager.plugins.csv_check_plugin.making import named
 
@@ -62,13 +70,14 @@ class CsvCheckPlugin(CsvCheckPattern, CsvCommandsPattern, CsvWatcherPattern):
             added = named(made, [rule.name for rule in before.rules], name)
             return replace(before, rules=(*before.rules, *added), gate=replace(before.gate, **gate))
 
-        rule_set = self.csv_watcher.store.catalog.rules.change(watcher, change)
+        rule_set = self.csv_watcher.change_rules(watcher, change)
         for rule in rule_set.rules[len(rule_set.rules) - len(made) :]:
             click.echo(f"{short_path(watcher.csv_file)}: {rule.name}: {rules.what(rule)}")
         if gate:
             click.echo(f"{short_path(watcher.csv_file)}: {rules.gate(rule_set.gate)}")
         if head is not None and made:
-            self._say_head(watcher, head, replace(rule_set, rules=rule_set.rules[-len(made) :]))
+            self._say_head(head, replace(rule_set, rules=rule_set.rules[-len(made) :]))
+        return self.csv_watcher.exit_code()
 
     def csv_check_list(self, csv_file: str | Sequence[str] = (), form: str = "table") -> None:
         """Write the rules and gates of watchers."""
@@ -79,7 +88,7 @@ class CsvCheckPlugin(CsvCheckPattern, CsvCommandsPattern, CsvWatcherPattern):
         rows = [row for watcher in watchers or catalog.watchers.all() for row in self._listed(watcher, form)]
         self.answer(rows, _COLUMNS, form, empty=_NONE, spare=_SPARE)
 
-    def csv_check_delete(self, csv_file: str, names: Sequence[str] = (), gate: bool = False) -> None:
+    def csv_check_delete(self, csv_file: str, names: Sequence[str] = (), gate: bool = False) -> int:
         """Take rules from a watcher, or all, or its gate."""
         watcher = self._watcher(csv_file)
 
@@ -93,9 +102,10 @@ class CsvCheckPlugin(CsvCheckPattern, CsvCommandsPattern, CsvWatcherPattern):
             kept = [rule for rule in before.rules if rule.name not in names] if names or gate else []
             return replace(before, rules=tuple(kept), gate=Gate() if gate or not names else before.gate)
 
-        rule_set = self.csv_watcher.store.catalog.rules.change(watcher, change)
+        rule_set = self.csv_watcher.change_rules(watcher, change)
         left = ", ".join(rule.name for rule in rule_set.rules) or "no rule"
         click.echo(f"{short_path(watcher.csv_file)} is checked by {left}.")
+        return self.csv_watcher.exit_code()
 
     def csv_check_run(
         self,
@@ -166,17 +176,12 @@ class CsvCheckPlugin(CsvCheckPattern, CsvCommandsPattern, CsvWatcherPattern):
 
     def _watcher(self, csv_file: str) -> Any:
         """The stored watcher that a path stands for. Raises `PathNotFoundError`, `OptionError`."""
-        found = find(self.csv_watcher, [csv_file])
-        if not found or found[0].watcher is None:
-            raise PathNotFoundError(f"{csv_file} is not watched, so it has no rules; csv_watcher_add watches it.")
-        if len(found) > 1:
-            raise OptionError(f"{csv_file} stands for {len(found)} watchers; name one.")
-        if not found[0].is_own:
-            raise OptionError(
-                f"{csv_file} is watched as a file of {short_path(found[0].watcher.csv_file)}, whose rules count; name "
-                "that, or csv_watcher_add the file by itself."
-            )
-        return found[0].watcher
+        return find_one(
+            self.csv_watcher,
+            csv_file,
+            unwatched="so it has no rules; csv_watcher_add watches it.",
+            inside=", whose rules count; name that, or csv_watcher_add the file by itself.",
+        )
 
     def _head(self, watcher: Any) -> Any:
         """The head of a watcher's file, or of one of its files; None without any."""
@@ -203,7 +208,7 @@ class CsvCheckPlugin(CsvCheckPattern, CsvCommandsPattern, CsvWatcherPattern):
         if version is not None:
             found = file.version(version)
             base = file.version(found.base) if found.base else None
-            return file.path, file.table(found.number), base, found.key
+            return file.path, file.whole(found.number), base, found.key
         head = file.version() if file.record.head else None
         return file.path, store.recorder.table(file.path, options), head, options.key
 
@@ -211,16 +216,15 @@ class CsvCheckPlugin(CsvCheckPattern, CsvCommandsPattern, CsvWatcherPattern):
         found: RuleSet = self.csv_watcher.store.catalog.rules.in_force(path).rule_set
         return found
 
-    def _say_head(self, watcher: Any, head: Any, rule_set: RuleSet) -> None:
+    def _say_head(self, head: Any, rule_set: RuleSet) -> None:
         """Say what new rules find in the head, which stays."""
         verdict = self.csv_watcher.examine("", head, rules=rule_set.rules)
         errors = [finding for finding in verdict.findings if finding.level == "error"]
         if errors:
             self.say(
                 f"{words.verdict(short_path(head.csv_file), head.count(), verdict)} The first: {errors[0].told}. It "
-                "stays the head; later versions are held."
+                f"stays the head; {_LATER[rule_set.gate.on_bad]}."
             )
-        del watcher
 
     def _listed(self, watcher: Any, form: str) -> Iterator[dict[str, Any]]:
         rule_set: RuleSet = self.csv_watcher.store.catalog.rules.of(watcher)

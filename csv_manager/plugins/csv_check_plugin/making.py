@@ -109,7 +109,8 @@ def _schema_rule(path: str, level: str) -> Rule:
 def _sql_rule(check: str, sql: str, content: Table | None, level: str) -> Rule:
     """A rule with the types that the columns it names have in a content, on which it is tried."""
     from csv_manager.checks.rows import WholeRows
-    from csv_manager.checks.sql import Session, parse_expression, parse_query
+    from csv_manager.checks.sql import Session
+    from csv_manager.checks.sql_parsing import parse_expression, parse_query
 
     parsed = parse_expression(sql) if check == "rule" else parse_query(sql)
     types = types_of(content, parsed.columns) if content is not None else {}

@@ -32,4 +32,5 @@ def verdict(name: str, rows: int, found: Any) -> str:
     hidden = count - len(found.findings)
     if hidden > 0:
         told += f"; {hidden:,} are not shown"
-    return f"{told}; {'it would be held' if found.is_held else 'it would go through'}."
+    without = f" without {bad:,} row{'' if bad == 1 else 's'}" if found.bad else ""
+    return f"{told}; {'it would be held' if found.is_held else f'it would go through{without}'}."

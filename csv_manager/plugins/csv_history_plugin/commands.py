@@ -34,6 +34,7 @@ def register(plugin: Any) -> None:
             click.Argument(["version"], required=False, metavar="[VERSION]"),
             format_option(),
             limit_option(),
+            option("--quarantine", is_flag=True, help="Show the rows that it was recorded without, instead."),
         ],
     )
     plugin.commands.register(

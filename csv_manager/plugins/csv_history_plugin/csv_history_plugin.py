@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import click
@@ -25,7 +25,7 @@ from csv_manager.patterns.describe import (
 from csv_manager.patterns.output import local_time
 from csv_manager.patterns.retention_options import is_retention_given, parse_retention
 from csv_manager.patterns.unchanged import version_ways
-from csv_manager.plugins.csv_history_plugin import commands
+from csv_manager.plugins.csv_history_plugin import commands, quarantined
 from csv_manager.plugins.csv_history_plugin.searching import check_columns, parse_where, pruned, touching
 from csv_manager.plugins.csv_history_plugin.verifying import find_problem
 
@@ -52,22 +52,35 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
         if where:
             self._list_touching(files, parse_where(where), first, form)
             return
-        rows = (
-            ({"csv_file": file.path} if several else {}) | version.summary()
-            for file in files
-            for version in file.versions()
+        versions = [(file, version) for file in files for version in file.versions()]
+        last = ("quarantined",) if any(version.quarantined for _, version in versions) else ()
+        rows: Iterable[Any] = (
+            ({"csv_file": file.path} if several else {}) | version.summary() | dict.fromkeys(last, version.quarantined)
+            for file, version in versions
         )
         if form == "table":
             rows = (row | {"sha256": row["sha256"][:12]} for row in rows)
-        self.answer(rows, first + _VERSION_COLUMNS, form, spare=_VERSION_SPARE)
+        self.answer(rows, (*first, *_VERSION_COLUMNS, *last), form, spare=_VERSION_SPARE)
 
-    def csv_history_show(self, csv_file: str, version: str | None = None, form: str = "table", limit: int = 50) -> None:
-        """Write the row changes of a version, or of what is on the disk against the head."""
+    def csv_history_show(
+        self,
+        csv_file: str,
+        version: str | None = None,
+        form: str = "table",
+        limit: int = 50,
+        quarantine: bool = False,
+    ) -> None:
+        """Write the row changes of a version, or of what is on the disk against the head, or its quarantined rows."""
         if _is_file(version):
+            if quarantine:
+                raise OptionError("What is on the disk is no version yet; csv_check_run says what is wrong with it.")
             self.csv_history_diff(csv_file, "head", version, form, limit)
             return
         file = self._file(csv_file)
         found = file.version(version or file.record.latest)
+        if quarantine:
+            self._show_quarantine(file, found, form, limit)
+            return
         changes = file.changes(found.number)
         with self.progress(f"Comparing {os.path.basename(file.path)}"):
             if form != "table":
@@ -78,8 +91,20 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
             click.echo(version_line(file.path, found, changes.counts, changes.columns, found.rows, ways))
             for line in finding_lines(found, limit=limit):
                 click.echo(line)
+            if found.quarantined:
+                click.echo(quarantined.place_line(file, found))
             for line in row_lines(changes, changes.columns, limit=limit, total=sum(changes.counts)):
                 click.echo(line)
+
+    def _show_quarantine(self, file: Any, version: Any, form: str, limit: int) -> None:
+        if form != "table":
+            self.answer(quarantined.rows(file, version), quarantined.COLUMNS, form)
+        elif version.quarantined:
+            click.echo(quarantined.place_line(file, version))
+            for line in quarantined.lines(file, version, limit):
+                click.echo(line)
+        else:
+            self.say(f"{short_path(file.path)}: version {version.number} has all rows of its file.")
 
     def csv_history_accept(self, csv_file: str, version: str | None = None) -> None:
         """Let a held version through."""
@@ -146,7 +171,7 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
         if output != "-":
             self.say(f"Wrote {output}.")
 
-    def csv_history_restore(self, csv_file: str, version: str, yes: bool = False, dry_run: bool = False) -> None:
+    def csv_history_restore(self, csv_file: str, version: str, yes: bool = False, dry_run: bool = False) -> int:
         """Put a version back in place; what the file holds is recorded before, so nobody is asked."""
         del yes
         if _is_file(version):
@@ -158,7 +183,7 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
         name = short_path(file.path)
         if dry_run:
             click.echo(f"Would put back version {found.number} of {name}, of {local_time(found.created)}.")
-            return
+            return 0
         was_there = os.path.exists(file.path)
         with self.progress(f"Putting back {os.path.basename(file.path)}", found.size) as done:
             is_link = os.path.abspath(csv_file) == file.record.source
@@ -170,6 +195,7 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
             click.echo(f"{name} holds version {found.number} already{held}.")
         else:
             click.echo(f"Put back version {found.number} of {name}, which was missing{held}.")
+        return self.csv_watcher.exit_code()
 
     def csv_history_blame(self, csv_file: str, where: Sequence[str] = (), form: str = "table", limit: int = 50) -> None:
         """Write for each row of the head the version that last set it."""
@@ -240,19 +266,20 @@ class CsvHistoryPlugin(CsvCommandsPattern, CsvWatcherPattern):
         versions = [(file, version) for file in files for version in file.versions()]
         problems = []
         count = 0
-        seen: dict[str, str | None] = {}
+        seen: dict[tuple[str, str], str | None] = {}
         with self.progress("Verifying", sum(version.size for _, version in versions)) as done:
             for file, version in versions:
-                if version.sha256 in seen:
+                content = version.sha256, version.content
+                if content in seen:
                     done(version.size)
                 else:
                     try:
-                        seen[version.sha256] = find_problem(file, version, done)
+                        seen[content] = find_problem(file, version, done)
                     except VersionNotFoundError:  # pruned meanwhile
                         continue
                 count += 1
-                if seen[version.sha256]:
-                    told = (file.path, version.number, version.sha256, seen[version.sha256])
+                if seen[content]:
+                    told = (file.path, version.number, version.sha256, seen[content])
                     problems.append(dict(zip(_VERIFY_COLUMNS, told, strict=True)))
         if form == "table":
             problems = [problem | {"sha256": problem["sha256"][:12]} for problem in problems]

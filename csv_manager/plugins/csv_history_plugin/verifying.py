@@ -40,4 +40,8 @@ def _problem(file: Any, version: Any, read: Callable[[int], None]) -> str | None
         while block := content.read(_BLOCK):
             size += len(block)
             read(len(block))
+    if version.clean is not None:
+        with file.open_left(version.number) as content:
+            while content.read(_BLOCK):
+                continue
     return mended if size == version.size else f"{size:,} bytes came back where {version.size:,} were recorded."

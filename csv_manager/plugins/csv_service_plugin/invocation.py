@@ -12,7 +12,7 @@ from csv_manager.core.errors import ConfigurationError, OptionError
 from csv_manager.core.masking import FromVariable
 
 _PREFIX = "CSV_MANAGER_"
-_PATHS = ("APP_PATH", "ARCHIVE_PATH", "WATCHER_DATABASE_LOCATION")
+_PATHS = ("APP_PATH", "ARCHIVE_PATH", "QUARANTINE_PATH", "WATCHER_DATABASE_LOCATION")
 _FILE_URL = "sqlite:///"
 _CONTROL = frozenset(map(chr, (*range(32), 127)))
 

@@ -52,6 +52,7 @@ class CsvStatusPlugin(CsvCommandsPattern, CsvWatcherPattern):
         problems = list(problems_of(found))
         problems += self._held_members(found)
         problems += self._failed_receivers()
+        problems += self._failed_listeners()
         problems += self._failed_targets()
         problems += self._dead_services()
         alive = store.catalog.services.alive()
@@ -88,6 +89,14 @@ class CsvStatusPlugin(CsvCommandsPattern, CsvWatcherPattern):
         for failure in self.csv_watcher.store.catalog.outbox.failures():
             behind = f"{failure.behind:,} version{'' if failure.behind == 1 else 's'}"
             reason = f"receiver {failure.name} is {behind} behind: {one_line(failure.error)}"
+            yield {"csv_file": None, "state": "behind", "reason": reason, "command": _TELLS}
+
+    def _failed_listeners(self) -> Iterator[dict[str, Any]]:
+        """Listeners of the event record that could not be told something."""
+        for backlog in self.csv_watcher.store.catalog.events.backlogs():
+            waits, are = ("1 event", "is") if backlog.count == 1 else (f"{backlog.count:,} events", "are")
+            since = f"{backlog.created.astimezone():%Y-%m-%d %H:%M:%S}"
+            reason = f"{waits} since {since} {are} not told yet: {one_line(backlog.error)}"
             yield {"csv_file": None, "state": "behind", "reason": reason, "command": _TELLS}
 
     def _failed_targets(self) -> Iterator[dict[str, Any]]:

@@ -15,7 +15,7 @@ from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each
 from csv_manager.patterns.describe import short_path, typed_path
 from csv_manager.patterns.format_options import parse_format
-from csv_manager.patterns.watcher_paths import find
+from csv_manager.patterns.watcher_paths import find, find_one
 from csv_manager.plugins.csv_sync_plugin import commands, words
 
 _COLUMNS = (
@@ -312,20 +312,12 @@ class CsvSyncPlugin(CsvCommandsPattern, CsvWatcherPattern):
 
     def _watcher(self, csv_file: str) -> Any:
         """The stored watcher that a path stands for. Raises `PathNotFoundError`, `OptionError`."""
-        found = find(self.csv_watcher, [csv_file])
-        if not found or found[0].watcher is None:
-            raise PathNotFoundError(
-                f"{csv_file} is not watched, so no table can follow it; csv_watcher_add watches it, and csv_load loads "
-                "it once."
-            )
-        if len(found) > 1:
-            raise OptionError(f"{csv_file} stands for {len(found)} watchers; name one.")
-        if not found[0].is_own:
-            raise OptionError(
-                f"{csv_file} is watched as a file of {short_path(found[0].watcher.csv_file)}; a table follows all of "
-                "those."
-            )
-        return found[0].watcher
+        return find_one(
+            self.csv_watcher,
+            csv_file,
+            unwatched="so no table can follow it; csv_watcher_add watches it, and csv_load loads it once.",
+            inside="; a table follows all of those.",
+        )
 
     @staticmethod
     def _name_of(watcher: Any) -> str:

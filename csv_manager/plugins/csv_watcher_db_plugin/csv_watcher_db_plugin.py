@@ -9,8 +9,9 @@ import click
 
 from csv_manager.core.errors import OptionError, WatcherExistsError, WatcherNotFoundError
 from csv_manager.core.feeds import Feed, resolve
-from csv_manager.core.model import Origin, WatcherOptions
+from csv_manager.core.model import WatcherOptions
 from csv_manager.core.paths import leads_elsewhere
+from csv_manager.core.sightings import Origin
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each
 from csv_manager.patterns.describe import short_path, typed_path, version_line
@@ -122,7 +123,7 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
 
     def csv_watcher_add(
         self, csv_file: str | Sequence[str], interval: float = 10, missing_ok: bool = False, **options: Any
-    ) -> None:
+    ) -> int:
         """Store watchers and record what the files hold now; nothing is stored of a file that cannot be used."""
         told = watcher_options.parse(WatcherOptions(interval=interval), options)
         watchers = self.csv_watcher.store.catalog.watchers.all()
@@ -143,6 +144,7 @@ class CsvWatcherDbPlugin(CsvCommandsPattern, CsvWatcherPattern):
             if one not in new:
                 self.say(f"{short_path(one.path)} is watched already.")
         self._end_of_write()
+        return self.csv_watcher.exit_code()
 
     def _refuse_what_a_link_left(self, path: str) -> None:
         """Raise for a file whose history is that of a link that led to it first, and leads to another one now."""

@@ -194,7 +194,7 @@ class CsvWatcherPlugin(CsvCommandsPattern, CsvWatcherPattern):
         for receiver, process in self.csv_watcher.told_elsewhere().items():
             self.say(f"Receiver {receiver} is being told by {process}; what that leaves is told at the next check.")
         if not delivered:
-            self.say("A receiver could not be told everything; it is told at the next check. -v says more.")
+            self.say("A receiver or listener could not be told everything; it is told at the next check. -v says more.")
         return 1 if self.csv_watcher.failed() or behind or not delivered else 0
 
     def _wait_at_rest(self, stop: Stopping) -> None:

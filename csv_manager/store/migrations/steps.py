@@ -4,14 +4,16 @@ MariaDB and MySQL commit each of them by itself, so a process may die between tw
 compared by their bytes on every database, and sorted by them where the store sorts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import context, op
 from sqlalchemy.dialects import mysql
+from sqlalchemy.schema import CreateTable
 
 from csv_manager.core.errors import StoreError
+from csv_manager.store import event_triggers
 from csv_manager.store.engine import name_of
 
 #: A time in UTC with microseconds, which MySQL drops otherwise.
@@ -25,15 +27,40 @@ SHORT_PATH = sa.String(2048).with_variant(sa.String(2048, collation="C"), "postg
 
 def create_table(name: str, *columns: sa.Column[Any]) -> None:
     """Make a table, unless it is there. Raises `StoreError` if one of this name is there that is another program's."""
+    if not _is_there(name, columns):
+        op.create_table(name, *columns, **_options())
+
+
+def copy_tables(tables: Sequence[sa.Table]) -> None:
+    """As `create_table`, of tables that are the same in every revision."""
+    metadata = sa.MetaData()
+    for table in [table.to_metadata(metadata) for table in tables]:
+        if not _is_there(table.name, table.columns):
+            table.dialect_kwargs.update(_options())
+            op.execute(CreateTable(table))
+
+
+def guard_events(tables: Sequence[sa.Table]) -> None:
+    """Have nobody change rows of the event record."""
+    is_for_client = context.is_offline_mode() and _connection().dialect.name in ("mysql", "mariadb")
+    for statement in event_triggers.statements(_connection().dialect.name, tables):
+        if is_for_client:  # it would take the first semicolon within for the end
+            op.get_context().impl.static_output(f"DELIMITER //\n{statement} //\nDELIMITER ;\n")
+        else:
+            op.execute(statement)
+
+
+def _is_there(name: str, columns: Iterable[sa.Column[Any]]) -> bool:
     there = _inspector()
     if not there.has_table(name):
-        op.create_table(name, *columns, **_options())
-    elif not {column.name for column in columns} <= {column["name"] for column in there.get_columns(name)}:
+        return False
+    if not {column.name for column in columns} <= {column["name"] for column in there.get_columns(name)}:
         store = name_of(_connection().engine.url)
         raise StoreError(
             f"The store {store} has a table {name} of another program; set WATCHER_DATABASE_LOCATION, or `default` in "
             "DATABASES, to another database."
         )
+    return True
 
 
 def add_columns(table: str, *columns: sa.Column[Any]) -> None:

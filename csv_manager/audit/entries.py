@@ -1,0 +1,84 @@
+"""The nouns of the audit log: a table that is audited, and an entry for a row that was changed in it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from csv_manager.audit.values import Value, canonical, to_json
+
+INSERT, UPDATE, DELETE = "insert", "update", "delete"
+#: The types of entries, by the letters that the log has for them.
+TYPES: Mapping[str, str] = {"i": INSERT, "u": UPDATE, "d": DELETE}
+
+#: The cells of a row in the order of its table's columns.
+Cells = tuple[Value, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditedTable:
+    """A table that is audited, as it was when its triggers were made: `columns` are those that are no others' values.
+
+    `key` are the columns of its primary key, none if it has none. `number` is what the log knows it by.
+    """
+
+    number: int
+    name: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    schema: str | None = None
+
+    @property
+    def entries(self) -> str:
+        """The name of the table that has its entries."""
+        return f"csv_audit_entries_{self.number}"
+
+    def key_of(self, cells: Cells) -> Cells:
+        """The cells of a row by which it is found: those of its key, or all."""
+        return tuple(cells[place] for place in self.key_places)
+
+    @property
+    def key_places(self) -> tuple[int, ...]:
+        """Where the columns are among all by which a row is found."""
+        return tuple(map(self.columns.index, self.key or self.columns))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One row that was inserted, updated or deleted: its cells before and after.
+
+    `number` counts the entries of all tables. `token` is that of the transaction, None if another program made it, and
+    `at` the time in UTC as ISO-8601 has it.
+    """
+
+    table: AuditedTable
+    number: int
+    type: str
+    token: str | None
+    at: str
+    old: Cells | None
+    new: Cells | None
+
+    @property
+    def primary_key(self) -> dict[str, Any]:
+        """The row's key after the change, or before it was deleted, as JSON has it; all of a row without a key."""
+        cells = self.new if self.new is not None else self.old or ()
+        return {self.table.columns[place]: to_json(cells[place]) for place in self.table.key_places}
+
+    def diff(self) -> dict[str, dict[str, Any]]:
+        """What changed, by column: `{"old": …, "new": …}`; of the key only if it did."""
+        told = {}
+        for place, name in enumerate(self.table.columns):
+            old = None if self.old is None else self.old[place]
+            new = None if self.new is None else self.new[place]
+            is_key = name in self.table.key
+            if canonical(old) != canonical(new) and not (is_key and None in (self.old, self.new)):
+                told[name] = {"old": to_json(old), "new": to_json(new)}
+        return told
+
+    def canonical(self) -> Iterator[bytes]:
+        """The entry as bytes that no other has."""
+        yield canonical(self.table.number) + canonical(self.number) + canonical(self.type)
+        yield canonical(self.token) + canonical(self.at)
+        for cells in (self.old, self.new):
+            yield canonical(None if cells is None else len(cells))
+            yield from map(canonical, cells or ())

@@ -1,0 +1,215 @@
+"""The audit log of one database: which tables are audited, their entries, and the chain that seals these."""
+
+import datetime as dt
+import hashlib
+import heapq
+import itertools
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from csv_manager.audit.entries import AuditedTable, Entry
+from csv_manager.audit.ranges import Ranges
+from csv_manager.audit.sql_dialects import sql_dialect_of
+from csv_manager.audit.tables import audited, context, head, metadata, seals, transactions
+from csv_manager.audit.values import canonical
+from csv_manager.core import clock
+from csv_manager.core.errors import ConfigurationError
+from csv_manager.core.hosts import host, user
+
+#: The hash that the first seal has before it.
+_FIRST = hashlib.sha256(b"csv_manager audit log").hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """What the chain is like: how many seals and entries are as they were sealed, and how many are not sealed yet.
+
+    `broken` is what is wrong with the first link that is not as it was; None if all are.
+    """
+
+    seals: int
+    entries: int
+    unsealed: int
+    hash: str
+    broken: str | None = None
+
+
+class AuditLog:
+    """The audit log of a connection's database; everything is part of the transaction that is going on."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._sql_dialect = sql_dialect_of(connection)
+
+    def install(self) -> None:
+        """Make the tables of the log, unless they are there."""
+        metadata.create_all(self._connection)
+        if self._connection.execute(select(head.c.id)).first() is None:
+            self._connection.execute(insert(head), {"id": 1, "number": 0, "hash": _FIRST, "upto": 0, "beyond": []})
+            self._connection.execute(insert(context), {"id": 1, "number": 0, "token": None})
+
+    def track(self, name: str, schema: str | None = None) -> AuditedTable:
+        """Audit a table from now on; one that is audited and has other columns by now is audited with these.
+
+        Raises `ConfigurationError` for a table that is not there.
+        """
+        columns, key = self._sql_dialect.describe(self._connection, schema, name)
+        if not columns:
+            raise ConfigurationError(f"There is no table {name}.")
+        known = {(table.schema, table.name): table for table in self.tables()}.get((schema, name))
+        if known is not None and (known.columns, known.key) == (tuple(columns), tuple(key)):
+            return known
+        if known is not None:
+            self.untrack(known)
+        row = {"schema_name": schema, "table_name": name, "columns": columns, "row_key": key, "created": _now()}
+        number = self._connection.execute(insert(audited), row).inserted_primary_key[0]  # type: ignore[index]
+        table = AuditedTable(number=number, schema=schema, name=name, columns=tuple(columns), key=tuple(key))
+        for statement in self._sql_dialect.begin(table):
+            self._connection.exec_driver_sql(statement)
+        return table
+
+    def untrack(self, table: AuditedTable) -> None:
+        """Audit a table no longer; its entries stay."""
+        for statement in self._sql_dialect.end(table):
+            self._connection.exec_driver_sql(statement)
+        mine = update(audited).where(audited.c.id == table.number)
+        self._connection.execute(mine.values(ended=_now()))
+
+    def tables(self, *, ended: bool = False) -> list[AuditedTable]:
+        """The tables that are audited, in the order in which they were added; those too that were, if `ended`."""
+        query = select(audited).order_by(audited.c.id)
+        rows = self._connection.execute(query if ended else query.where(audited.c.ended.is_(None)))
+        return [
+            AuditedTable(
+                number=row.id,
+                schema=row.schema_name,
+                name=row.table_name,
+                columns=tuple(row.columns),
+                key=tuple(row.row_key),
+            )
+            for row in rows
+        ]
+
+    def begin(self, extra: Mapping[str, Any] | None = None) -> str:
+        """Have what this transaction changes be known by a token, which is returned, with who it is and `extra`."""
+        token = uuid.uuid4().hex
+        told = {"token": token, "created": _now(), "host": host(), "user": user(), "extra": extra and dict(extra)}
+        self._connection.execute(insert(transactions), told)
+        self._sql_dialect.set_token(self._connection, token)
+        return token
+
+    def end(self) -> None:
+        """Seal what was changed, as the last thing before the transaction is committed."""
+        self._sql_dialect.set_token(self._connection, None)
+        self.seal()
+
+    def entries(
+        self,
+        after: int = 0,
+        upto: int | None = None,
+        *,
+        tables: Sequence[AuditedTable] | None = None,
+        token: str | None = None,
+    ) -> Iterator[Entry]:
+        """The entries behind one, in their order: all, or those up to another, of some tables, or of a transaction."""
+        chosen = self.tables(ended=True) if tables is None else tables
+        each = (self._sql_dialect.entries(self._connection, table, after, token) for table in chosen)
+        merged = heapq.merge(*each, key=lambda entry: entry.number)
+        return itertools.takewhile(lambda entry: upto is None or entry.number <= upto, merged)
+
+    def seal(self) -> int:
+        """Seal all entries that are not; how many they were."""
+        self._sql_dialect.lock(self._connection)
+        last = self._connection.execute(select(head)).one()
+        sealed = Ranges(last.beyond)
+        found = _Hashed(last.hash)
+        found.add(entry for entry in self.entries(last.upto) if entry.number not in sealed)
+        if not found.count:
+            return 0
+        told = {"number": last.number + 1, "ranges": found.ranges.to_json(), "hash": self._hash(found)}
+        self._connection.execute(insert(seals), {**told, "created": _now()})
+        upto, beyond = (sealed | found.ranges).split(self._sql_dialect.settled(self._connection, last.upto))
+        values = {"number": told["number"], "hash": told["hash"], "upto": upto, "beyond": beyond.to_json()}
+        self._connection.execute(update(head).values(**values))
+        return found.count
+
+    def verify(self) -> Verified:
+        """Compute the chain anew, and compare it with what is there."""
+        before, count, number, sealed = _FIRST, 0, 0, Ranges()
+        for seal in self._connection.execute(select(seals).order_by(seals.c.number)).all():
+            number += 1
+            ranges, found = Ranges(seal.ranges), _Hashed(before)
+            found.add(entry for entry in self.entries(ranges.first - 1, ranges.last) if entry.number in ranges)
+            broken = self._broken(seal, number, found, ranges)
+            if broken is not None:
+                return Verified(seals=number - 1, entries=count, unsealed=0, hash=before, broken=broken)
+            before, count, sealed = seal.hash, count + found.count, sealed | ranges
+        last = self._connection.execute(select(head)).one()
+        is_last = (last.number, last.hash) == (number, before) and (
+            not sealed.first or Ranges([(sealed.first, last.upto)]) | Ranges(last.beyond) >= sealed
+        )
+        broken = None if is_last else f"seal {last.number} was the last one, and the last that is there is {number}"
+        unsealed = sum(entry.number not in sealed for entry in self.entries())
+        return Verified(seals=number, entries=count, unsealed=unsealed, hash=before, broken=broken)
+
+    def _broken(self, seal: Any, number: int, found: "_Hashed", ranges: Ranges) -> str | None:
+        """What is wrong with a seal, if anything is."""
+        if seal.number != number:
+            return f"seal {number} is not there"
+        if found.ranges != ranges:
+            return f"seal {number} of {seal.created}: of its {ranges.count:,} entries {found.count:,} are there"
+        if self._hash(found) != seal.hash:
+            return f"seal {number} of {seal.created}: its entries are not those that were sealed"
+        return None
+
+    def _hash(self, found: "_Hashed") -> str:
+        """The hash of entries, and of who made them."""
+        for token in sorted(found.tokens):
+            row = self._connection.execute(select(transactions).where(transactions.c.token == token)).first()
+            found.tell(None if row is None else list(row))
+        return found.hash()
+
+
+class _Hashed:
+    """The hash of entries behind that of the seal before; `tokens` are those of their transactions."""
+
+    def __init__(self, before: str) -> None:
+        self._digest = hashlib.sha256(before.encode())
+        self._tables: set[int] = set()
+        self.tokens: set[str] = set()
+        self.ranges = Ranges()
+
+    @property
+    def count(self) -> int:
+        """How many entries they are."""
+        return self.ranges.count
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Add entries, and of each table the first time what it is."""
+        for entry in entries:
+            table = entry.table
+            if table.number not in self._tables:
+                self.tell((table.number, table.schema, table.name, table.columns, table.key))
+                self._tables.add(table.number)
+            for part in entry.canonical():
+                self._digest.update(part)
+            if entry.token is not None:
+                self.tokens.add(entry.token)
+            self.ranges.add(entry.number)
+
+    def tell(self, told: Any) -> None:
+        """Add anything that JSON has."""
+        self._digest.update(canonical(json.dumps(told, sort_keys=True)))
+
+    def hash(self) -> str:
+        """The hash of all of them."""
+        return self._digest.hexdigest()
+
+
+def _now() -> str:
+    return clock.now().astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,104 @@
+"""What many entries come to: of each row that they touched, how it was before the first one and is after the last."""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from csv_manager.audit.entries import AuditedTable, Cells, Entry
+from csv_manager.audit.values import canonical, to_json
+
+#: A row's key, or the whole row of a table without one, by which nothing else is meant.
+_Key = tuple[bytes, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetChange:
+    """One row of a table, before and after: None where it is not there. `after` is what is there now, or to be."""
+
+    table: AuditedTable
+    before: Cells | None
+    after: Cells | None
+
+    @property
+    def row(self) -> str:
+        """The row in words: its table and its key."""
+        cells = self.before if self.before is not None else self.after or ()
+        told = zip(self.table.key_places, self.table.key_of(cells), strict=True)
+        return ", ".join(f"{self.table.columns[place]}={to_json(cell)!r}" for place, cell in told)
+
+    @property
+    def reverse(self) -> "NetChange":
+        """The way back."""
+        return NetChange(table=self.table, before=self.after, after=self.before)
+
+
+def nets(entries: Iterable[Entry]) -> list[NetChange]:
+    """The net changes of entries, which are given in their order; rows that are as they were are none of them.
+
+    A row whose key changed is one that went and one that came.
+    """
+    tables: dict[int, _Net] = {}
+    for entry in entries:
+        if entry.table.number not in tables:
+            tables[entry.table.number] = _Keyed(entry.table) if entry.table.key else _Bag(entry.table)
+        tables[entry.table.number].add(entry.old, entry.new)
+    return list(itertools.chain.from_iterable(net.changes() for net in tables.values()))
+
+
+class _Keyed:
+    """The rows of a table with a key."""
+
+    def __init__(self, table: AuditedTable) -> None:
+        self._table = table
+        self._before: dict[_Key, Cells | None] = {}
+        self._after: dict[_Key, Cells | None] = {}
+
+    def add(self, old: Cells | None, new: Cells | None) -> None:
+        """Take in that a row was some cells, and then others."""
+        if old is not None:
+            self._before.setdefault(self._key(old), old)
+            self._after[self._key(old)] = None
+        if new is not None:
+            self._before.setdefault(self._key(new), None)
+            self._after[self._key(new)] = new
+
+    def changes(self) -> Iterator[NetChange]:
+        """The rows that differ."""
+        for key, before in self._before.items():
+            after = self._after[key]
+            if (before and _told(before)) != (after and _told(after)):
+                yield NetChange(table=self._table, before=before, after=after)
+
+    def _key(self, cells: Cells) -> _Key:
+        return _told(self._table.key_of(cells))
+
+
+class _Bag:
+    """The rows of a table without a key, of which some may be equal."""
+
+    def __init__(self, table: AuditedTable) -> None:
+        self._table = table
+        self._rows: dict[_Key, Cells] = {}
+        self._counts: Counter[_Key] = Counter()
+
+    def add(self, old: Cells | None, new: Cells | None) -> None:
+        """Take in that a row was some cells, and then others."""
+        for cells, count in ((old, -1), (new, 1)):
+            if cells is not None:
+                self._rows[_told(cells)] = cells
+                self._counts[_told(cells)] += count
+
+    def changes(self) -> Iterator[NetChange]:
+        """Each row as often as it went, or came."""
+        for key, count in self._counts.items():
+            cells = self._rows[key]
+            before, after = (cells, None) if count < 0 else (None, cells)
+            yield from itertools.repeat(NetChange(table=self._table, before=before, after=after), abs(count))
+
+
+_Net = _Keyed | _Bag
+
+
+def _told(cells: Cells) -> _Key:
+    return tuple(map(canonical, cells))

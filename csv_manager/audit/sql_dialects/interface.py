@@ -1,0 +1,72 @@
+"""What a module of a database has to offer."""
+
+import abc
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection
+
+from csv_manager.audit.entries import AuditedTable, Cells, Entry
+from csv_manager.audit.values import Value
+
+
+class SqlDialect(abc.ABC):
+    """One kind of database whose tables can be audited."""
+
+    @abc.abstractmethod
+    def describe(self, connection: Connection, schema: str | None, name: str) -> tuple[list[str], list[str]]:
+        """The columns of a table whose values are nobody else's, and those of its key; none for no such table."""
+
+    @abc.abstractmethod
+    def begin(self, table: AuditedTable) -> Iterator[str]:
+        """The statements that make the table of entries, and the triggers that write to it."""
+
+    @abc.abstractmethod
+    def end(self, table: AuditedTable) -> Iterator[str]:
+        """The statements that remove the triggers."""
+
+    @abc.abstractmethod
+    def set_token(self, connection: Connection, token: str | None) -> None:
+        """Have the entries that this transaction makes from now on have a token."""
+
+    @abc.abstractmethod
+    def lock(self, connection: Connection) -> None:
+        """Wait until nobody else seals, and let nobody else, until this transaction ends."""
+
+    @abc.abstractmethod
+    def settled(self, connection: Connection, upto: int) -> int:
+        """The number up to which no entry is to come any more, for who holds the lock; before, it was `upto`."""
+
+    @abc.abstractmethod
+    def entries(
+        self, connection: Connection, table: AuditedTable, after: int = 0, token: str | None = None
+    ) -> Iterator[Entry]:
+        """The entries of a table behind one, in the order of their numbers, or only those with a token."""
+
+    @abc.abstractmethod
+    def rows(self, connection: Connection, table: AuditedTable) -> Iterator[Cells]:
+        """All rows of an audited table, in no order."""
+
+    @abc.abstractmethod
+    def find(self, connection: Connection, table: AuditedTable, key: Cells) -> list[Cells]:
+        """The rows of an audited table with this key, which are several only if it has none."""
+
+    @abc.abstractmethod
+    def insert(self, connection: Connection, table: AuditedTable, rows: Sequence[Cells]) -> None:
+        """Insert rows."""
+
+    @abc.abstractmethod
+    def update(self, connection: Connection, table: AuditedTable, old: Cells, new: Cells) -> int:
+        """Have one row that has exactly some cells have others; how many there are, which is one if all is well."""
+
+    @abc.abstractmethod
+    def delete(self, connection: Connection, table: AuditedTable, cells: Cells) -> int:
+        """Delete one row that has exactly these cells; how many there are, which is one if all is well."""
+
+    @staticmethod
+    def quoted(*names: str | None) -> str:
+        """A name as a statement has it, with that of its schema before it."""
+        return ".".join('"' + name.replace('"', '""') + '"' for name in names if name is not None)
+
+
+#: What a cell is in a statement: a placeholder and the values for it.
+Bound = tuple[str, Sequence[Value]]

@@ -1,0 +1,188 @@
+"""SQLite: a trigger for each kind of change writes the cells as they are, for a text of them would lose some.
+
+REAL numbers as texts do not always come back, and texts may have NUL or be no UTF-8; so entries have columns without a
+type, which keep any value. Values are compared by their bytes and types, for a column may take `A` for `a` and 1 for
+1.0. What REPLACE deletes is in the log if the connection has `PRAGMA recursive_triggers` on.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from csv_manager.audit.entries import TYPES, AuditedTable, Cells, Entry
+from csv_manager.audit.sql_dialects.interface import Bound, SqlDialect
+from csv_manager.audit.values import RawText, Value, canonical
+
+_NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+_COUNT = "UPDATE csv_audit_context SET number = number + 1"
+#: What PRAGMA table_xinfo says of a column that is computed from others.
+_GENERATED = (2, 3)
+_PAGE = 1000
+
+
+class Sqlite(SqlDialect):
+    """SQLite from 3.35 on."""
+
+    def describe(self, connection: Connection, schema: str | None, name: str) -> tuple[list[str], list[str]]:
+        """As the table's pragma tells."""
+        told = f"PRAGMA {self.quoted(schema, 'table_xinfo') if schema else 'table_xinfo'}({self.quoted(name)})"
+        rows = connection.exec_driver_sql(told).all()
+        columns = [row[1] for row in rows if row[6] not in _GENERATED]
+        return columns, [row[1] for row in sorted(rows, key=lambda row: row[5]) if row[5]]
+
+    def begin(self, table: AuditedTable) -> Iterator[str]:
+        """The table of entries, and three triggers."""
+        places = range(len(table.columns))
+        cells = ", ".join(f"o{place}, n{place}" for place in places)
+        yield (
+            f"CREATE TABLE IF NOT EXISTS {table.entries} (number INTEGER PRIMARY KEY, type TEXT NOT NULL, token TEXT, "
+            f"at TEXT NOT NULL, {cells})"
+        )
+        yield self._auditing(table, "i", "INSERT", {"n": "NEW"})
+        yield self._auditing(table, "u", "UPDATE", {"o": "OLD", "n": "NEW"})
+        yield self._auditing(table, "d", "DELETE", {"o": "OLD"})
+
+    def _auditing(self, table: AuditedTable, letter: str, change: str, rows: Mapping[str, str]) -> str:
+        """The trigger for a kind of change, of which these rows are told: those before, and those after."""
+        sides = list(itertools.product(enumerate(table.columns), rows.items()))
+        columns = ", ".join(f"{side}{place}" for (place, _), (side, _) in sides)
+        cells = ", ".join(f"{row}.{self.quoted(name)}" for (_, name), (_, row) in sides)
+        told = f"SELECT number, '{letter}', token, {_NOW}, {cells} FROM csv_audit_context"  # noqa: S608 - quoted
+        when = f"AFTER {change} ON {self.quoted(table.name)}"
+        if letter == "u":
+            when += f" WHEN {' OR '.join(map(self._differs, table.columns))}"
+        insert = f"INSERT INTO {table.entries} (number, type, token, at, {columns}) {told}"
+        return f"CREATE TRIGGER IF NOT EXISTS {self._trigger(table, letter)} {when} BEGIN {_COUNT}; {insert}; END"
+
+    def end(self, table: AuditedTable) -> Iterator[str]:
+        """The triggers go; the entries stay."""
+        yield from (f"DROP TRIGGER IF EXISTS {self._trigger(table, letter)}" for letter in TYPES)
+
+    def set_token(self, connection: Connection, token: str | None) -> None:
+        """In a row that the triggers read; it is nobody else's to see before this transaction ends."""
+        connection.exec_driver_sql("UPDATE csv_audit_context SET token = ?", (token,))
+
+    def lock(self, connection: Connection) -> None:
+        """There is one writer."""
+        connection.exec_driver_sql("UPDATE csv_audit_head SET id = id")
+
+    def settled(self, connection: Connection, upto: int) -> int:
+        """All that there are: transactions write one after the other, and what is undone takes no number."""
+        return int(connection.exec_driver_sql("SELECT max(number, ?) FROM csv_audit_context", (upto,)).scalar_one())
+
+    def entries(
+        self, connection: Connection, table: AuditedTable, after: int = 0, token: str | None = None
+    ) -> Iterator[Entry]:
+        """A page at a time."""
+        cells = [f"{side}{place}" for side in "on" for place in range(len(table.columns))]
+        listed = ", ".join(f"typeof({cell}), {_as_bytes(cell)}" for cell in cells)
+        mine = "" if token is None else "AND token = ? "
+        query = (
+            f"SELECT number, type, token, at, {listed} FROM {table.entries} WHERE number > ? {mine}"  # noqa: S608 - ours
+            f"ORDER BY number LIMIT {_PAGE}"
+        )
+        while rows := connection.exec_driver_sql(query, (after, *([] if token is None else [token]))).all():
+            for row in rows:
+                told = tuple(_value(*row[4 + 2 * place : 6 + 2 * place]) for place in range(len(cells)))
+                width = len(table.columns)
+                yield Entry(
+                    table=table,
+                    number=row[0],
+                    type=TYPES[row[1]],
+                    token=row[2],
+                    at=row[3],
+                    old=None if row[1] == "i" else told[:width],
+                    new=None if row[1] == "d" else told[width:],
+                )
+            after = rows[-1][0]
+
+    def rows(self, connection: Connection, table: AuditedTable) -> Iterator[Cells]:
+        """In the order in which they lie there."""
+        return self._found(connection.exec_driver_sql(self._select(table)))
+
+    def find(self, connection: Connection, table: AuditedTable, key: Cells) -> list[Cells]:
+        """By the key, as the table compares it."""
+        names = [table.columns[place] for place in table.key_places]
+        where, values = self._where(names, key)
+        return list(self._found(connection.exec_driver_sql(f"{self._select(table)} WHERE {where}", tuple(values))))
+
+    def _select(self, table: AuditedTable) -> str:
+        listed = ", ".join(f"typeof({name}), {_as_bytes(name)}" for name in map(self.quoted, table.columns))
+        return f"SELECT {listed} FROM {self.quoted(table.name)}"  # noqa: S608 - quoted
+
+    @staticmethod
+    def _found(rows: Iterable[Any]) -> Iterator[Cells]:
+        for row in rows:
+            yield tuple(_value(*row[place : place + 2]) for place in range(0, len(row), 2))
+
+    def insert(self, connection: Connection, table: AuditedTable, rows: Sequence[Cells]) -> None:
+        """One after the other."""
+        names = ", ".join(map(self.quoted, table.columns))
+        for cells in rows:
+            bound = [_bound(value) for value in cells]
+            told = ", ".join(placeholder for placeholder, _ in bound)
+            statement = f"INSERT INTO {self.quoted(table.name)} ({names}) VALUES ({told})"  # noqa: S608 - quoted
+            connection.exec_driver_sql(statement, tuple(value for _, values in bound for value in values))
+
+    def update(self, connection: Connection, table: AuditedTable, old: Cells, new: Cells) -> int:
+        """Of equal rows of a table without a key, one."""
+        one, values = self._one(table, old)
+        bound = [_bound(value) for value in new]
+        told = ", ".join(f"{self.quoted(name)} = {at}" for name, (at, _) in zip(table.columns, bound, strict=True))
+        given = [value for _, each in bound for value in each]
+        statement = f"UPDATE {self.quoted(table.name)} SET {told} WHERE {one}"  # noqa: S608 - quoted
+        return connection.exec_driver_sql(statement, (*given, *values)).rowcount
+
+    def delete(self, connection: Connection, table: AuditedTable, cells: Cells) -> int:
+        """Of equal rows of a table without a key, one."""
+        one, values = self._one(table, cells)
+        statement = f"DELETE FROM {self.quoted(table.name)} WHERE {one}"  # noqa: S608 - quoted
+        return connection.exec_driver_sql(statement, tuple(values)).rowcount
+
+    def _one(self, table: AuditedTable, cells: Cells) -> tuple[str, list[Value]]:
+        """A condition that is met by one row with exactly these cells."""
+        where, values = self._where(table.columns, cells)
+        if table.key:
+            return where, values
+        return f"rowid = (SELECT rowid FROM {self.quoted(table.name)} WHERE {where} LIMIT 1)", values  # noqa: S608 - quoted
+
+    def _where(self, names: Sequence[str], cells: Cells) -> tuple[str, list[Value]]:
+        """A condition that is met by rows with exactly these cells."""
+        parts, values = [], list[Value]()
+        for name, value in zip(map(self.quoted, names), cells, strict=True):
+            placeholder, given = _bound(value)
+            parts.append(f"({name} COLLATE BINARY IS {placeholder} AND typeof({name}) = '{_typeof(value)}')")
+            values += given
+        return " AND ".join(parts), values
+
+    def _differs(self, column: str) -> str:
+        name = self.quoted(column)
+        return f"OLD.{name} COLLATE BINARY IS NOT NEW.{name} OR typeof(OLD.{name}) <> typeof(NEW.{name})"
+
+    @staticmethod
+    def _trigger(table: AuditedTable, letter: str) -> str:
+        return f"csv_audit_{table.number}_{TYPES[letter]}"
+
+
+def _as_bytes(cell: str) -> str:
+    """A cell as it is read: of a text the bytes, which need not be UTF-8."""
+    return f"CASE typeof({cell}) WHEN 'text' THEN CAST({cell} AS BLOB) ELSE {cell} END"
+
+
+def _value(kind: str, told: Value) -> Value:
+    if kind != "text" or not isinstance(told, bytes):
+        return told
+    try:
+        return told.decode()
+    except UnicodeError:
+        return RawText(told)
+
+
+def _bound(value: Value) -> Bound:
+    return ("CAST(? AS TEXT)", [bytes(value)]) if isinstance(value, RawText) else ("?", [value])
+
+
+def _typeof(value: Value) -> str:
+    return {b"n": "null", b"i": "integer", b"r": "real", b"t": "text", b"x": "text", b"b": "blob"}[canonical(value)[:1]]

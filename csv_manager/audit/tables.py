@@ -1,0 +1,61 @@
+"""The tables of the audit log besides those of entries; they are in the database whose tables are audited."""
+
+from sqlalchemy import JSON, BigInteger, Column, Integer, MetaData, String, Table
+
+metadata = MetaData()
+
+#: The tables that are, or were, audited; one whose columns change is another one from then on.
+audited = Table(
+    "csv_audit_tables",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("schema_name", String(255)),
+    Column("table_name", String(255), nullable=False),
+    Column("columns", JSON, nullable=False),
+    Column("row_key", JSON, nullable=False),
+    Column("created", String(32), nullable=False),
+    Column("ended", String(32)),
+)
+
+#: Who made the entries with a token.
+transactions = Table(
+    "csv_audit_transactions",
+    metadata,
+    Column("token", String(32), primary_key=True),
+    Column("created", String(32), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("user", String(255), nullable=False),
+    Column("extra", JSON(none_as_null=True)),
+)
+
+#: The chain: each seal has the hash of its entries and of the seal before it. `ranges` are their numbers, as a list of
+#: the first and the last of those that follow each other: transactions that go on at once take numbers in turns.
+seals = Table(
+    "csv_audit_seals",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("created", String(32), nullable=False),
+    Column("ranges", JSON, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+#: One row: the last seal; the number up to which all entries are sealed, and the ranges of those beyond it that are.
+#: Who seals holds its lock.
+head = Table(
+    "csv_audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("upto", BigInteger, nullable=False),
+    Column("beyond", JSON, nullable=False),
+)
+
+#: One row: the number of the last entry, and the token of the transaction that is going on, for triggers.
+context = Table(
+    "csv_audit_context",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Column("token", String(32)),
+)

@@ -1,0 +1,157 @@
+"""Values and entries of the audit log: what is the same, what is told, and as what."""
+
+import json
+import math
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, create_engine
+
+from csv_manager.audit.entries import AuditedTable, Cells, Entry
+from csv_manager.audit.log import AuditLog
+from csv_manager.audit.ranges import Ranges
+from csv_manager.audit.sql_dialects import sql_dialect_of
+from csv_manager.audit.values import RawText, are_same, canonical, to_json
+from csv_manager.core.errors import ConfigurationError
+
+TABLE = AuditedTable(number=3, name="prices", columns=("id", "shop", "price"), key=("shop", "id"))
+
+
+def entry(old: Cells | None, new: Cells | None, **told: Any) -> Entry:
+    kind = "insert" if old is None else "delete" if new is None else "update"
+    return Entry(
+        **{"table": TABLE, "number": 7, "type": kind, "token": None, "at": "2026", "old": old, "new": new} | told
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (None, None, True),
+        (1, 1, True),
+        (1, 1.0, False),
+        (0.0, -0.0, True),
+        (0.1 + 0.2, 0.3, False),
+        ("1", 1, False),
+        ("a", b"a", False),
+        ("a", RawText(b"a"), False),
+        ("a\0", "a", False),
+        (math.nan, math.nan, True),
+        (2**62, 2**62 + 1, False),
+    ],
+)
+def test_values_are_the_same_by_type_and_value(one: Any, other: Any, same: bool) -> None:
+    assert are_same(one, other) is same
+
+
+def test_no_two_rows_have_the_same_bytes() -> None:
+    rows: list[Cells] = [
+        ("a", "b"),
+        ("ab", ""),
+        ("", "ab"),
+        ("a",),
+        ("a", None),
+        (None, "a"),
+        (b"a", "b"),
+        (1, 23),
+        (12, 3),
+    ]
+    assert len({b"".join(map(canonical, cells)) for cells in rows}) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (b"\0\xff", "AP8="),
+        (math.inf, "inf"),
+        (math.nan, "nan"),
+        (RawText(b"a\xff"), "a\\xff"),
+        (1.5, 1.5),
+        ("é", "é"),
+        (None, None),
+    ],
+)
+def test_values_are_told_in_json(value: Any, told: Any) -> None:
+    assert json.loads(json.dumps(to_json(value))) == told
+
+
+def test_an_entry_tells_its_key_and_what_changed() -> None:
+    inserted = entry(None, (1, "x", 2.5))
+    assert inserted.primary_key == {"shop": "x", "id": 1}
+    assert inserted.diff() == {"price": {"old": None, "new": 2.5}}
+    assert entry((1, "x", 2.5), None).diff() == {"price": {"old": 2.5, "new": None}}
+    assert entry((1, "x", 2), (1, "x", 2.0)).diff() == {"price": {"old": 2, "new": 2.0}}
+    moved = entry((1, "x", 2), (4, "x", 2))
+    assert (moved.primary_key, moved.diff()) == ({"shop": "x", "id": 4}, {"id": {"old": 1, "new": 4}})
+
+
+def test_each_part_of_an_entry_counts_for_its_hash() -> None:
+    entries = [
+        entry(None, (1, "x", 2)), entry((1, "x", 2), None), entry((1, "x", 2), (1, "x", 2)), entry(None, (1, "x", 2.0)),
+        entry(None, (1, "x", 2), number=8), entry(None, (1, "x", 2), at="2027"),
+        entry(None, (1, "x", 2), type="update"), entry(None, (1, "x", 2), token="t"),  # noqa: S106 - no password
+    ]  # fmt: skip
+    told = {b"".join(each.canonical()) for each in entries}
+    assert len(told) == 8
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    """A transaction of an empty SQLite database."""
+    engine = create_engine("sqlite://")
+    with engine.begin() as begun:
+        yield begun
+    engine.dispose()
+
+
+def test_what_cannot_be_audited_is_refused(connection: Connection) -> None:
+    log = AuditLog(connection)
+    log.install()
+    log.install()
+    with pytest.raises(ConfigurationError, match=r"There is no table prices\."):
+        log.track("prices")
+    assert log.tables() == []
+    connection.dialect.name = "oracle"
+    with pytest.raises(ConfigurationError, match="Tables of oracle cannot be audited"):
+        sql_dialect_of(connection)
+
+
+def test_a_table_whose_columns_changed_is_audited_with_these_and_one_that_is_let_go_no_longer(
+    connection: Connection,
+) -> None:
+    log = AuditLog(connection)
+    log.install()
+    connection.exec_driver_sql("CREATE TABLE t (id INTEGER PRIMARY KEY, a)")
+    first = log.track("t")
+    assert log.track("t") == first
+    connection.exec_driver_sql("INSERT INTO t VALUES (1, 'x')")
+    connection.exec_driver_sql("ALTER TABLE t ADD COLUMN b DEFAULT 5")
+    second = log.track("t")
+    assert (second.columns, second.number != first.number) == (("id", "a", "b"), True)
+    connection.exec_driver_sql("UPDATE t SET b = 6")
+    assert [each.diff() for each in log.entries()] == [
+        {"a": {"old": None, "new": "x"}},
+        {"b": {"old": 5, "new": 6}},
+    ]
+    log.untrack(second)
+    connection.exec_driver_sql("DELETE FROM t")
+    assert (log.tables(), len(list(log.entries()))) == ([], 2)
+    assert log.seal() == 2
+    assert log.verify().broken is None
+
+
+def test_ranges_are_sets_of_numbers() -> None:
+    source = random.Random(4)
+    for _ in range(300):
+        one, other = ({source.randint(1, 30) for _ in range(source.randint(0, 20))} for _ in range(2))
+        ranges, others = Ranges((each, each) for each in one), Ranges()
+        for number in sorted(other):
+            others.add(number)
+        assert [number for number in range(40) if number in ranges] == sorted(one)
+        assert (ranges.count, ranges.first, ranges.last) == (len(one), min(one, default=0), max(one, default=0))
+        assert (ranges == others, ranges >= others) == (one == other, one >= other)
+        assert Ranges((ranges | others).to_json()).count == len(one | other)
+        upto, beyond = ranges.split(15)
+        assert (upto, [number for number in range(40) if number in beyond]) == (15, sorted(one - set(range(16))))
