@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from csv_manager.audit.entries import Cells, Entry
+from csv_manager.audit.entries import CHANGED, AuditedTable, Cells, Entry
 from csv_manager.audit.nets import NetChange, nets
 from csv_manager.audit.sql_dialects import sql_dialect_of
 from csv_manager.audit.values import are_same
@@ -64,14 +64,25 @@ class _RefusedError(AuditError):
 def _conflict(connection: Connection, change: NetChange) -> Conflict | None:
     """Why a change cannot be taken back, if it cannot."""
     sql_dialect, table = sql_dialect_of(connection), change.table
+    if lost := _lost(change):
+        return Conflict(change=change, reason=f"The value of {', '.join(lost)} is redacted in the log.")
     if change.after is not None:
         found = sql_dialect.find(connection, table, table.key_of(change.after))
-        if not any(_is_same(change.after, each) for each in found):
+        if not any(_is_same(table, change.after, each) for each in found):
             return Conflict(change=change, present=found[0] if found else None)
     elif change.before is not None and table.key:
         found = sql_dialect.find(connection, table, table.key_of(change.before))
         return Conflict(change=change, present=found[0]) if found else None
     return None
+
+
+def _lost(change: NetChange) -> list[str]:
+    """The columns whose values before are not known any more."""
+    if change.before is None:
+        return []
+    after = change.after
+    places = ((name, change.table.columns.index(name)) for name in change.table.redacted)
+    return [name for name, place in places if after is None or after[place] == CHANGED]
 
 
 def _apply(connection: Connection, changes: Sequence[NetChange]) -> None:
@@ -102,5 +113,5 @@ def _check(count: int, change: NetChange) -> None:
         raise AuditError(f"{change.table.name}: the row {change.row} is not as the audit log tells.")
 
 
-def _is_same(one: Cells, other: Cells) -> bool:
-    return all(map(are_same, one, other))
+def _is_same(table: AuditedTable, one: Cells, other: Cells) -> bool:
+    return all(are_same(one[place], other[place]) for place in table.told_places)

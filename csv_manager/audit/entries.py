@@ -7,6 +7,8 @@ from typing import Any
 from csv_manager.audit.values import Value, canonical, to_json
 
 INSERT, UPDATE, DELETE = "insert", "update", "delete"
+#: What an entry has for the value of a column that is redacted: in one that is another now, and else.
+CHANGED, REDACTED = "[redacted: changed]", "[redacted]"
 #: The types of entries, by the letters that the log has for them.
 TYPES: Mapping[str, str] = {"i": INSERT, "u": UPDATE, "d": DELETE}
 
@@ -18,7 +20,9 @@ Cells = tuple[Value, ...]
 class AuditedTable:
     """A table that is audited, as it was when its triggers were made: `columns` are those that are no others' values.
 
-    `key` are the columns of its primary key, none if it has none. `number` is what the log knows it by.
+    `key` are the columns of its primary key, none if it has none. `types` are those of the columns, as far as the
+    database has to be told them, and `redacted` the columns whose values are not to be in the log. `number` is what the
+    log knows it by.
     """
 
     number: int
@@ -26,6 +30,8 @@ class AuditedTable:
     columns: tuple[str, ...]
     key: tuple[str, ...]
     schema: str | None = None
+    types: tuple[str, ...] = ()
+    redacted: tuple[str, ...] = ()
 
     @property
     def entries(self) -> str:
@@ -37,9 +43,14 @@ class AuditedTable:
         return tuple(cells[place] for place in self.key_places)
 
     @property
+    def told_places(self) -> tuple[int, ...]:
+        """Where the columns are among all whose values are in the log."""
+        return tuple(place for place, name in enumerate(self.columns) if name not in self.redacted)
+
+    @property
     def key_places(self) -> tuple[int, ...]:
         """Where the columns are among all by which a row is found."""
-        return tuple(map(self.columns.index, self.key or self.columns))
+        return tuple(map(self.columns.index, self.key)) if self.key else self.told_places
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import heapq
 import itertools
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, insert, select, update
 from csv_manager.audit.entries import AuditedTable, Entry
 from csv_manager.audit.ranges import Ranges
 from csv_manager.audit.sql_dialects import sql_dialect_of
+from csv_manager.audit.sql_dialects.interface import Shape
 from csv_manager.audit.tables import audited, context, head, metadata, seals, transactions
 from csv_manager.audit.values import canonical
 from csv_manager.core import clock
@@ -49,34 +50,60 @@ class AuditLog:
     def install(self) -> None:
         """Make the tables of the log, unless they are there."""
         metadata.create_all(self._connection)
+        self._sql_dialect.install(self._connection)
         if self._connection.execute(select(head.c.id)).first() is None:
             self._connection.execute(insert(head), {"id": 1, "number": 0, "hash": _FIRST, "upto": 0, "beyond": []})
             self._connection.execute(insert(context), {"id": 1, "number": 0, "token": None})
 
-    def track(self, name: str, schema: str | None = None) -> AuditedTable:
+    def track(self, name: str, schema: str | None = None, *, redacted: Collection[str] | None = None) -> AuditedTable:
         """Audit a table from now on; one that is audited and has other columns by now is audited with these.
 
-        Raises `ConfigurationError` for a table that is not there.
+        The values of `redacted` columns are not in the log; by default they are those that were, if it was audited.
+
+        Raises `ConfigurationError` for a table that is not there, or a column of the key that is to be redacted.
         """
-        columns, key = self._sql_dialect.describe(self._connection, schema, name)
-        if not columns:
+        shape = self._sql_dialect.describe(self._connection, schema, name)
+        if shape is None:
             raise ConfigurationError(f"There is no table {name}.")
         known = {(table.schema, table.name): table for table in self.tables()}.get((schema, name))
-        if known is not None and (known.columns, known.key) == (tuple(columns), tuple(key)):
-            return known
-        if known is not None:
-            self.untrack(known)
-        row = {"schema_name": schema, "table_name": name, "columns": columns, "row_key": key, "created": _now()}
-        number = self._connection.execute(insert(audited), row).inserted_primary_key[0]  # type: ignore[index]
-        table = AuditedTable(number=number, schema=schema, name=name, columns=tuple(columns), key=tuple(key))
-        for statement in self._sql_dialect.begin(table):
-            self._connection.exec_driver_sql(statement)
-        return table
+        if redacted is None:
+            redacted = () if known is None else known.redacted
+        row = {
+            "schema_name": schema,
+            "table_name": name,
+            "columns": list(shape.columns),
+            "row_key": list(shape.key),
+            "types": list(shape.types),
+            "redacted": self._redacted(name, shape, redacted),
+        }
+        if known is None or _row(known) != row:
+            if known is not None:
+                self.untrack(known)
+            told = self._connection.execute(insert(audited), {**row, "created": _now()})
+            known = _table(told.inserted_primary_key[0], row)  # type: ignore[index]
+        self._sql_dialect.begin(self._connection, known)
+        return known
+
+    @staticmethod
+    def _redacted(name: str, shape: Shape, redacted: Collection[str]) -> list[str]:
+        for column in redacted:
+            if column in shape.key:
+                told = f"Column {column} of table {name} cannot be redacted: its rows are known by it."
+                raise ConfigurationError(told)
+        return [column for column in shape.columns if column in redacted]
+
+    def track_all(self, *, redacted: Collection[str] = (), besides: Collection[str] = ()) -> None:
+        """Audit all tables `besides` some, and those no longer that are not there any more; see `track`."""
+        names = [name for name in self._sql_dialect.names(self._connection) if name not in besides]
+        for table in self.tables():
+            if table.schema is None and table.name not in names:
+                self.untrack(table)
+        for name in names:
+            self.track(name, redacted=redacted)
 
     def untrack(self, table: AuditedTable) -> None:
         """Audit a table no longer; its entries stay."""
-        for statement in self._sql_dialect.end(table):
-            self._connection.exec_driver_sql(statement)
+        self._sql_dialect.end(self._connection, table)
         mine = update(audited).where(audited.c.id == table.number)
         self._connection.execute(mine.values(ended=_now()))
 
@@ -84,21 +111,13 @@ class AuditLog:
         """The tables that are audited, in the order in which they were added; those too that were, if `ended`."""
         query = select(audited).order_by(audited.c.id)
         rows = self._connection.execute(query if ended else query.where(audited.c.ended.is_(None)))
-        return [
-            AuditedTable(
-                number=row.id,
-                schema=row.schema_name,
-                name=row.table_name,
-                columns=tuple(row.columns),
-                key=tuple(row.row_key),
-            )
-            for row in rows
-        ]
+        return [_table(row["id"], dict(row)) for row in rows.mappings()]
 
     def begin(self, extra: Mapping[str, Any] | None = None) -> str:
         """Have what this transaction changes be known by a token, which is returned, with who it is and `extra`."""
-        token = uuid.uuid4().hex
-        told = {"token": token, "created": _now(), "host": host(), "user": user(), "extra": extra and dict(extra)}
+        token, after = uuid.uuid4().hex, self._sql_dialect.last(self._connection)
+        who = {"host": host(), "user": user(), "extra": extra and dict(extra)}
+        told = {"token": token, "created": _now("microseconds"), "after": after, **who}
         self._connection.execute(insert(transactions), told)
         self._sql_dialect.set_token(self._connection, token)
         return token
@@ -194,7 +213,7 @@ class _Hashed:
         for entry in entries:
             table = entry.table
             if table.number not in self._tables:
-                self.tell((table.number, table.schema, table.name, table.columns, table.key))
+                self.tell((table.number, _row(table)))
                 self._tables.add(table.number)
             for part in entry.canonical():
                 self._digest.update(part)
@@ -211,5 +230,24 @@ class _Hashed:
         return self._digest.hexdigest()
 
 
-def _now() -> str:
-    return clock.now().astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _now(precision: str = "milliseconds") -> str:
+    return clock.now().astimezone(dt.UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def _row(table: AuditedTable) -> dict[str, Any]:
+    """A table as its row has it."""
+    told = {"columns": table.columns, "row_key": table.key, "types": table.types, "redacted": table.redacted}
+    return {"schema_name": table.schema, "table_name": table.name, **{name: list(told[name]) for name in told}}
+
+
+def _table(number: int, row: Mapping[str, Any]) -> AuditedTable:
+    """A table of its row."""
+    return AuditedTable(
+        number=number,
+        schema=row["schema_name"],
+        name=row["table_name"],
+        columns=tuple(row["columns"]),
+        key=tuple(row["row_key"]),
+        types=tuple(row["types"]),
+        redacted=tuple(row["redacted"]),
+    )

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from csv_manager.audit.entries import AuditedTable, Cells, Entry
+from csv_manager.audit.entries import CHANGED, AuditedTable, Cells, Entry
 from csv_manager.audit.values import canonical, to_json
 
 #: A row's key, or the whole row of a table without one, by which nothing else is meant.
@@ -56,12 +56,25 @@ class _Keyed:
 
     def add(self, old: Cells | None, new: Cells | None) -> None:
         """Take in that a row was some cells, and then others."""
+        if new is not None and self._table.redacted:
+            new = self._with_changed(old, new)
         if old is not None:
             self._before.setdefault(self._key(old), old)
             self._after[self._key(old)] = None
         if new is not None:
             self._before.setdefault(self._key(new), None)
             self._after[self._key(new)] = new
+
+    def _with_changed(self, old: Cells | None, new: Cells) -> Cells:
+        """A row whose redacted columns tell whether they changed since it was first seen."""
+        is_new_here = old is None or self._key(old) != self._key(new)
+        known = self._after.get(self._key(new if old is None else old))
+        has_changed = {
+            self._table.columns.index(name)
+            for name in self._table.redacted
+            if is_new_here or (known is not None and known[self._table.columns.index(name)] == CHANGED)
+        }
+        return tuple(CHANGED if place in has_changed else cell for place, cell in enumerate(new))
 
     def changes(self) -> Iterator[NetChange]:
         """The rows that differ."""

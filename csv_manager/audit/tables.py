@@ -13,16 +13,19 @@ audited = Table(
     Column("table_name", String(255), nullable=False),
     Column("columns", JSON, nullable=False),
     Column("row_key", JSON, nullable=False),
+    Column("types", JSON, nullable=False),
+    Column("redacted", JSON, nullable=False),
     Column("created", String(32), nullable=False),
     Column("ended", String(32)),
 )
 
-#: Who made the entries with a token.
+#: Who made the entries with a token, which are behind the one of a number.
 transactions = Table(
     "csv_audit_transactions",
     metadata,
     Column("token", String(32), primary_key=True),
     Column("created", String(32), nullable=False),
+    Column("after", BigInteger, nullable=False),
     Column("host", String(255), nullable=False),
     Column("user", String(255), nullable=False),
     Column("extra", JSON(none_as_null=True)),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, create_engine
 
+from csv_manager.audit.applying import undo
 from csv_manager.audit.entries import AuditedTable, Cells, Entry
 from csv_manager.audit.log import AuditLog
 from csv_manager.audit.ranges import Ranges
@@ -155,3 +156,57 @@ def test_ranges_are_sets_of_numbers() -> None:
         assert Ranges((ranges | others).to_json()).count == len(one | other)
         upto, beyond = ranges.split(15)
         assert (upto, [number for number in range(40) if number in beyond]) == (15, sorted(one - set(range(16))))
+
+
+def test_what_is_redacted_is_not_in_the_log_and_not_undone(connection: Connection) -> None:
+    log = AuditLog(connection)
+    log.install()
+    connection.exec_driver_sql("CREATE TABLE users (id INTEGER PRIMARY KEY, name, password)")
+    with pytest.raises(ConfigurationError, match="Column id of table users cannot be redacted"):
+        log.track("users", redacted=["id"])
+    table = log.track("users", redacted=["password"])
+    assert log.track("users") == table
+    connection.exec_driver_sql("INSERT INTO users VALUES (1, 'a', 'secret')")
+    connection.exec_driver_sql("UPDATE users SET name = 'b'")
+    connection.exec_driver_sql("UPDATE users SET password = 'hidden'")
+    connection.exec_driver_sql("UPDATE users SET name = 'c'")
+    inserted, named, changed, last = log.entries()
+    kept = connection.exec_driver_sql(f"SELECT * FROM {table.entries}").all()  # noqa: S608 - ours
+    assert "secret" not in repr([inserted, named, changed, kept])
+    assert inserted.diff()["password"] == {"old": None, "new": "[redacted]"}
+    assert named.diff() == {"name": {"old": "a", "new": "b"}}
+    assert changed.diff() == {"password": {"old": "[redacted]", "new": "[redacted: changed]"}}
+    assert undo(connection, [last]) == []
+    [conflict] = undo(connection, [named, changed])
+    assert conflict.reason == "The value of password is redacted in the log."
+    [conflict] = undo(connection, [changed, last])
+    assert conflict.reason == "The value of password is redacted in the log."
+    assert connection.exec_driver_sql("SELECT * FROM users").all() == [(1, "b", "hidden")]
+    assert undo(connection, [inserted, named, changed]) == []
+    assert connection.exec_driver_sql("SELECT count(*) FROM users").scalar_one() == 0
+
+
+def test_all_tables_are_audited_as_they_come_and_go(connection: Connection) -> None:
+    log = AuditLog(connection)
+    log.install()
+    for statement in (
+        "CREATE TABLE a (x)",
+        "CREATE TABLE b (x)",
+        "CREATE TABLE c (x)",
+        "CREATE VIRTUAL TABLE f USING fts5(x)",
+    ):
+        connection.exec_driver_sql(statement)
+    log.track_all(besides=["c"])
+    assert [table.name for table in log.tables()] == ["a", "b"]
+    for statement in ("ALTER TABLE a RENAME TO d", "DROP TABLE b", "CREATE TABLE e (x)", "INSERT INTO d VALUES (1)"):
+        connection.exec_driver_sql(statement)
+    log.track_all(besides=["c"])
+    assert [table.name for table in log.tables()] == ["d", "e"]
+    connection.exec_driver_sql("DROP TABLE e")
+    connection.exec_driver_sql("CREATE TABLE e (x)")
+    log.track_all(besides=["c"])
+    for name in "cde":
+        connection.exec_driver_sql(f"INSERT INTO {name} VALUES (2)")  # noqa: S608 - one of three
+    assert [(entry.table.name, entry.new) for entry in log.entries()] == [("a", (1,)), ("d", (2,)), ("e", (2,))]
+    assert log.seal() == 3
+    assert log.verify().broken is None

@@ -1,7 +1,8 @@
 """What a module of a database has to offer."""
 
 import abc
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -9,20 +10,49 @@ from csv_manager.audit.entries import AuditedTable, Cells, Entry
 from csv_manager.audit.values import Value
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """The columns of a table whose values are nobody else's, those of its key, and the types that have to be known."""
+
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    types: tuple[str, ...] = ()
+
+
 class SqlDialect(abc.ABC):
     """One kind of database whose tables can be audited."""
 
     @abc.abstractmethod
-    def describe(self, connection: Connection, schema: str | None, name: str) -> tuple[list[str], list[str]]:
-        """The columns of a table whose values are nobody else's, and those of its key; none for no such table."""
+    def install(self, connection: Connection) -> None:
+        """Make what the log has besides its tables, unless it is there."""
 
     @abc.abstractmethod
-    def begin(self, table: AuditedTable) -> Iterator[str]:
-        """The statements that make the table of entries, and the triggers that write to it."""
+    def fingerprint(self, connection: Connection) -> Hashable:
+        """What is another one after each change of the database's tables."""
 
     @abc.abstractmethod
-    def end(self, table: AuditedTable) -> Iterator[str]:
-        """The statements that remove the triggers."""
+    def names(self, connection: Connection) -> list[str]:
+        """The names of all tables, without those of the log, in the schema that is meant where none is named."""
+
+    @abc.abstractmethod
+    def describe(self, connection: Connection, schema: str | None, name: str) -> Shape | None:
+        """A table's columns; None if there is no such table."""
+
+    @abc.abstractmethod
+    def begin(self, connection: Connection, table: AuditedTable) -> None:
+        """Make the table of entries and the triggers that write to it, unless they are there, and remove all others."""
+
+    @abc.abstractmethod
+    def end(self, connection: Connection, table: AuditedTable) -> None:
+        """Remove the triggers."""
+
+    @abc.abstractmethod
+    def is_autocommit(self, connection: Connection) -> bool:
+        """Whether each statement is a transaction of its own, now that one of `set_token` was executed."""
+
+    @abc.abstractmethod
+    def last(self, connection: Connection) -> int:
+        """A number behind which all entries are that this transaction has yet to make."""
 
     @abc.abstractmethod
     def set_token(self, connection: Connection, token: str | None) -> None:
@@ -68,5 +98,7 @@ class SqlDialect(abc.ABC):
         return ".".join('"' + name.replace('"', '""') + '"' for name in names if name is not None)
 
 
+#: The rows that a trigger for a kind of change has, by the sides of an entry that they are.
+SIDES: Mapping[str, Mapping[str, str]] = {"i": {"n": "NEW"}, "u": {"o": "OLD", "n": "NEW"}, "d": {"o": "OLD"}}
 #: What a cell is in a statement: a placeholder and the values for it.
 Bound = tuple[str, Sequence[Value]]

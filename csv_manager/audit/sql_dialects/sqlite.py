@@ -6,13 +6,13 @@ type, which keep any value. Values are compared by their bytes and types, for a 
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
-from csv_manager.audit.entries import TYPES, AuditedTable, Cells, Entry
-from csv_manager.audit.sql_dialects.interface import Bound, SqlDialect
+from csv_manager.audit.entries import CHANGED, REDACTED, TYPES, AuditedTable, Cells, Entry
+from csv_manager.audit.sql_dialects.interface import SIDES, Bound, Shape, SqlDialect
 from csv_manager.audit.values import RawText, Value, canonical
 
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
@@ -25,30 +25,59 @@ _PAGE = 1000
 class Sqlite(SqlDialect):
     """SQLite from 3.35 on."""
 
-    def describe(self, connection: Connection, schema: str | None, name: str) -> tuple[list[str], list[str]]:
+    def install(self, connection: Connection) -> None:
+        """What REPLACE deletes is audited on a connection that has this on."""
+        connection.exec_driver_sql("PRAGMA recursive_triggers = ON")
+
+    def fingerprint(self, connection: Connection) -> Hashable:
+        """The number that SQLite counts its changes by."""
+        return int(connection.exec_driver_sql("PRAGMA schema_version").scalar_one())
+
+    def names(self, connection: Connection) -> list[str]:
+        """Of those that keep rows themselves."""
+        virtual = "SELECT name FROM sqlite_schema WHERE rootpage = 0 AND type = 'table'"
+        own = [row[0] for row in connection.exec_driver_sql(virtual)]
+        told = connection.exec_driver_sql("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage <> 0")
+        names = (row[0] for row in told.all())
+        return [
+            name
+            for name in names
+            if not name.startswith(("sqlite_", "csv_audit_")) and not any(name.startswith(f"{each}_") for each in own)
+        ]
+
+    def describe(self, connection: Connection, schema: str | None, name: str) -> Shape | None:
         """As the table's pragma tells."""
         told = f"PRAGMA {self.quoted(schema, 'table_xinfo') if schema else 'table_xinfo'}({self.quoted(name)})"
         rows = connection.exec_driver_sql(told).all()
-        columns = [row[1] for row in rows if row[6] not in _GENERATED]
-        return columns, [row[1] for row in sorted(rows, key=lambda row: row[5]) if row[5]]
+        columns = tuple(row[1] for row in rows if row[6] not in _GENERATED)
+        key = tuple(row[1] for row in sorted(rows, key=lambda row: row[5]) if row[5])
+        return Shape(columns=columns, key=key) if columns else None
 
-    def begin(self, table: AuditedTable) -> Iterator[str]:
+    def begin(self, connection: Connection, table: AuditedTable) -> None:
         """The table of entries, and three triggers."""
-        places = range(len(table.columns))
-        cells = ", ".join(f"o{place}, n{place}" for place in places)
-        yield (
+        for name in self._triggers(connection, table):
+            if not name.startswith(f"csv_audit_{table.number}_"):
+                connection.exec_driver_sql(f"DROP TRIGGER {self.quoted(name)}")
+        cells = ", ".join(f"o{place}, n{place}" for place in range(len(table.columns)))
+        connection.exec_driver_sql(
             f"CREATE TABLE IF NOT EXISTS {table.entries} (number INTEGER PRIMARY KEY, type TEXT NOT NULL, token TEXT, "
             f"at TEXT NOT NULL, {cells})"
         )
-        yield self._auditing(table, "i", "INSERT", {"n": "NEW"})
-        yield self._auditing(table, "u", "UPDATE", {"o": "OLD", "n": "NEW"})
-        yield self._auditing(table, "d", "DELETE", {"o": "OLD"})
+        for letter, sides in SIDES.items():
+            connection.exec_driver_sql(self._auditing(table, letter, sides))
 
-    def _auditing(self, table: AuditedTable, letter: str, change: str, rows: Mapping[str, str]) -> str:
+    def _triggers(self, connection: Connection, table: AuditedTable) -> list[str]:
+        """The names of the log's triggers on a table, also those that came with it when it was renamed."""
+        told = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?"
+        names = connection.exec_driver_sql(told, (table.name,)).scalars()
+        return [name for name in names if name.startswith("csv_audit_")]
+
+    def _auditing(self, table: AuditedTable, letter: str, rows: Mapping[str, str]) -> str:
         """The trigger for a kind of change, of which these rows are told: those before, and those after."""
+        change = TYPES[letter].upper()
         sides = list(itertools.product(enumerate(table.columns), rows.items()))
         columns = ", ".join(f"{side}{place}" for (place, _), (side, _) in sides)
-        cells = ", ".join(f"{row}.{self.quoted(name)}" for (_, name), (_, row) in sides)
+        cells = ", ".join(self._cell(table, letter, name, row) for (_, name), (_, row) in sides)
         told = f"SELECT number, '{letter}', token, {_NOW}, {cells} FROM csv_audit_context"  # noqa: S608 - quoted
         when = f"AFTER {change} ON {self.quoted(table.name)}"
         if letter == "u":
@@ -56,9 +85,26 @@ class Sqlite(SqlDialect):
         insert = f"INSERT INTO {table.entries} (number, type, token, at, {columns}) {told}"
         return f"CREATE TRIGGER IF NOT EXISTS {self._trigger(table, letter)} {when} BEGIN {_COUNT}; {insert}; END"
 
-    def end(self, table: AuditedTable) -> Iterator[str]:
+    def _cell(self, table: AuditedTable, letter: str, name: str, row: str) -> str:
+        """A cell as the log is to have it."""
+        if name not in table.redacted:
+            return f"{row}.{self.quoted(name)}"
+        if letter == "u" and row == "NEW":
+            return f"CASE WHEN {self._differs(name)} THEN '{CHANGED}' ELSE '{REDACTED}' END"
+        return f"'{REDACTED}'"
+
+    def end(self, connection: Connection, table: AuditedTable) -> None:
         """The triggers go; the entries stay."""
-        yield from (f"DROP TRIGGER IF EXISTS {self._trigger(table, letter)}" for letter in TYPES)
+        for letter in TYPES:
+            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {self._trigger(table, letter)}")
+
+    def is_autocommit(self, connection: Connection) -> bool:
+        """By whether a transaction is open."""
+        return not connection.connection.dbapi_connection.in_transaction  # type: ignore[union-attr]
+
+    def last(self, connection: Connection) -> int:
+        """The last of all, for there is one writer."""
+        return int(connection.exec_driver_sql("SELECT number FROM csv_audit_context").scalar_one())
 
     def set_token(self, connection: Connection, token: str | None) -> None:
         """In a row that the triggers read; it is nobody else's to see before this transaction ends."""
@@ -119,9 +165,9 @@ class Sqlite(SqlDialect):
 
     def insert(self, connection: Connection, table: AuditedTable, rows: Sequence[Cells]) -> None:
         """One after the other."""
-        names = ", ".join(map(self.quoted, table.columns))
+        names = ", ".join(self.quoted(table.columns[place]) for place in table.told_places)
         for cells in rows:
-            bound = [_bound(value) for value in cells]
+            bound = [_bound(cells[place]) for place in table.told_places]
             told = ", ".join(placeholder for placeholder, _ in bound)
             statement = f"INSERT INTO {self.quoted(table.name)} ({names}) VALUES ({told})"  # noqa: S608 - quoted
             connection.exec_driver_sql(statement, tuple(value for _, values in bound for value in values))
@@ -129,9 +175,9 @@ class Sqlite(SqlDialect):
     def update(self, connection: Connection, table: AuditedTable, old: Cells, new: Cells) -> int:
         """Of equal rows of a table without a key, one."""
         one, values = self._one(table, old)
-        bound = [_bound(value) for value in new]
-        told = ", ".join(f"{self.quoted(name)} = {at}" for name, (at, _) in zip(table.columns, bound, strict=True))
-        given = [value for _, each in bound for value in each]
+        bound = {table.columns[place]: _bound(new[place]) for place in table.told_places}
+        told = ", ".join(f"{self.quoted(name)} = {at}" for name, (at, _) in bound.items())
+        given = [value for _, each in bound.values() for value in each]
         statement = f"UPDATE {self.quoted(table.name)} SET {told} WHERE {one}"  # noqa: S608 - quoted
         return connection.exec_driver_sql(statement, (*given, *values)).rowcount
 
@@ -143,12 +189,13 @@ class Sqlite(SqlDialect):
 
     def _one(self, table: AuditedTable, cells: Cells) -> tuple[str, list[Value]]:
         """A condition that is met by one row with exactly these cells."""
-        where, values = self._where(table.columns, cells)
+        told = table.told_places
+        where, values = self._where([table.columns[place] for place in told], [cells[place] for place in told])
         if table.key:
             return where, values
         return f"rowid = (SELECT rowid FROM {self.quoted(table.name)} WHERE {where} LIMIT 1)", values  # noqa: S608 - quoted
 
-    def _where(self, names: Sequence[str], cells: Cells) -> tuple[str, list[Value]]:
+    def _where(self, names: Sequence[str], cells: Sequence[Value]) -> tuple[str, list[Value]]:
         """A condition that is met by rows with exactly these cells."""
         parts, values = [], list[Value]()
         for name, value in zip(map(self.quoted, names), cells, strict=True):
