@@ -7,10 +7,10 @@ import itertools
 import json
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from csv_manager.audit.entries import AuditedTable, Entry
 from csv_manager.audit.ranges import Ranges
@@ -24,6 +24,14 @@ from csv_manager.core.hosts import host, user
 
 #: The hash that the first seal has before it.
 _FIRST = hashlib.sha256(b"csv_manager audit log").hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """A transaction whose entries have a token; they are `after` the one of that number."""
+
+    token: str
+    after: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,14 +100,19 @@ class AuditLog:
                 raise ConfigurationError(told)
         return [column for column in shape.columns if column in redacted]
 
-    def track_all(self, *, redacted: Collection[str] = (), besides: Collection[str] = ()) -> None:
-        """Audit all tables `besides` some, and those no longer that are not there any more; see `track`."""
+    def track_all(
+        self, *, redacted: Mapping[str, Collection[str]] | None = None, besides: Collection[str] = ()
+    ) -> None:
+        """Audit all tables `besides` some, and those no longer that are not there any more; see `track`.
+
+        `redacted` has columns by their tables; the others are as they were.
+        """
         names = [name for name in self._sql_dialect.names(self._connection) if name not in besides]
         for table in self.tables():
             if table.schema is None and table.name not in names:
                 self.untrack(table)
         for name in names:
-            self.track(name, redacted=redacted)
+            self.track(name, redacted=(redacted or {}).get(name))
 
     def untrack(self, table: AuditedTable) -> None:
         """Audit a table no longer; its entries stay."""
@@ -113,18 +126,19 @@ class AuditLog:
         rows = self._connection.execute(query if ended else query.where(audited.c.ended.is_(None)))
         return [_table(row["id"], dict(row)) for row in rows.mappings()]
 
-    def begin(self, extra: Mapping[str, Any] | None = None) -> str:
-        """Have what this transaction changes be known by a token, which is returned, with who it is and `extra`."""
-        token, after = uuid.uuid4().hex, self._sql_dialect.last(self._connection)
+    def begin(self, extra: Mapping[str, Any] | None = None) -> Begun:
+        """Have what this transaction changes be known by a token, with who it is and `extra`."""
+        begun = Begun(token=uuid.uuid4().hex, after=self._sql_dialect.last(self._connection))
         who = {"host": host(), "user": user(), "extra": extra and dict(extra)}
-        told = {"token": token, "created": _now("microseconds"), "after": after, **who}
-        self._connection.execute(insert(transactions), told)
-        self._sql_dialect.set_token(self._connection, token)
-        return token
+        self._connection.execute(insert(transactions), {**asdict(begun), "created": _now("microseconds"), **who})
+        self._sql_dialect.set_token(self._connection, begun.token)
+        return begun
 
-    def end(self) -> None:
+    def end(self, begun: Begun) -> None:
         """Seal what was changed, as the last thing before the transaction is committed."""
         self._sql_dialect.set_token(self._connection, None)
+        if next(self.entries(begun.after, token=begun.token), None) is None:
+            self._connection.execute(delete(transactions).where(transactions.c.token == begun.token))
         self.seal()
 
     def entries(

@@ -3,6 +3,8 @@
 from sqlalchemy import JSON, BigInteger, Column, Integer, MetaData, String, Table
 
 metadata = MetaData()
+#: The tables of what is to be written to another database.
+outbox = MetaData()
 
 #: The tables that are, or were, audited; one whose columns change is another one from then on.
 audited = Table(
@@ -61,4 +63,27 @@ context = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("number", BigInteger, nullable=False),
     Column("token", String(32)),
+)
+
+#: What a logger has to write for a transaction, where it writes to another database: the changes that have its token,
+#: or its statements. The row is written with the changes themselves, and goes once they are known to be there.
+parcels = Table(
+    "csv_audit_parcels",
+    outbox,
+    Column("id", String(32), primary_key=True),
+    Column("destination", String(255), nullable=False),
+    Column("log", String(16), nullable=False),
+    Column("executed_at", String(32), nullable=False),
+    Column("token", String(32)),
+    Column("after", BigInteger),
+    Column("extra", JSON(none_as_null=True)),
+)
+
+#: The statements of a parcel, in their order.
+statements = Table(
+    "csv_audit_statements",
+    outbox,
+    Column("parcel", String(32), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("row", JSON, nullable=False),
 )

@@ -143,8 +143,7 @@ def history(
         with engine.connect() as connection:
             transaction = connection.begin()
             log = AuditLog(connection)
-            if source.random() < 0.7:
-                log.begin({"number": len(marks)})
+            begun = log.begin({"number": len(marks)}) if source.random() < 0.7 else None
             for _ in range(source.randint(1, 6)):
                 savepoint = connection.begin_nested() if source.random() < 0.4 else None
                 for _ in range(source.randint(1, 4)):
@@ -154,8 +153,10 @@ def history(
             if source.random() < 0.3:
                 transaction.rollback()
                 continue
-            if source.random() < 0.8:
-                log.end()
+            if begun is not None and source.random() < 0.8:
+                log.end(begun)
+            elif begun is None and source.random() < 0.5:
+                log.seal()
             last = connection.exec_driver_sql("SELECT number FROM csv_audit_context").scalar_one()
             marks.append((last, state(connection, tables)))
             transaction.commit()
@@ -244,13 +245,13 @@ def test_undo_takes_nothing_back_where_a_row_was_changed_since(engine: Engine) -
         connection.exec_driver_sql("INSERT INTO parents VALUES (1, 'a', 1), (2, 'b', 2)")
     with engine.begin() as connection:
         log = AuditLog(connection)
-        token = log.begin({"why": "a mistake"})
+        begun = log.begin({"why": "a mistake"})
         connection.exec_driver_sql("UPDATE parents SET name = name || '!'")
-        log.end()
+        log.end(begun)
     with engine.begin() as connection:
         log = AuditLog(connection)
         connection.exec_driver_sql("UPDATE parents SET r = 5 WHERE id = 1")
-        mistake = list(log.entries(token=token))
+        mistake = list(log.entries(token=begun.token))
         [conflict] = undo(connection, mistake)
         assert (conflict.change.before, conflict.change.after) == ((1, "a", 1), (1, "a!", 1))
         assert conflict.present == (1, "a!", 5)

@@ -23,6 +23,14 @@ class SqlDialect(abc.ABC):
     """One kind of database whose tables can be audited."""
 
     @abc.abstractmethod
+    def prepare(self, connection: Connection) -> None:
+        """Have what this connection does be audited as a whole."""
+
+    @abc.abstractmethod
+    def exclusive(self, connection: Connection) -> None:
+        """Wait until nobody else makes tables of a log, and let nobody else, until this transaction ends."""
+
+    @abc.abstractmethod
     def install(self, connection: Connection) -> None:
         """Make what the log has besides its tables, unless it is there."""
 
@@ -48,7 +56,7 @@ class SqlDialect(abc.ABC):
 
     @abc.abstractmethod
     def is_autocommit(self, connection: Connection) -> bool:
-        """Whether each statement is a transaction of its own, now that one of `set_token` was executed."""
+        """Whether each statement is a transaction of its own."""
 
     @abc.abstractmethod
     def last(self, connection: Connection) -> int:

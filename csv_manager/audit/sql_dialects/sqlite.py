@@ -25,9 +25,17 @@ _PAGE = 1000
 class Sqlite(SqlDialect):
     """SQLite from 3.35 on."""
 
-    def install(self, connection: Connection) -> None:
+    def prepare(self, connection: Connection) -> None:
         """What REPLACE deletes is audited on a connection that has this on."""
         connection.exec_driver_sql("PRAGMA recursive_triggers = ON")
+
+    def exclusive(self, connection: Connection) -> None:
+        """There is one writer; the driver does not begin a transaction for tables by itself."""
+        if not self._driver(connection).in_transaction:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def install(self, connection: Connection) -> None:
+        """Nothing."""
 
     def fingerprint(self, connection: Connection) -> Hashable:
         """The number that SQLite counts its changes by."""
@@ -99,8 +107,16 @@ class Sqlite(SqlDialect):
             connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {self._trigger(table, letter)}")
 
     def is_autocommit(self, connection: Connection) -> bool:
-        """By whether a transaction is open."""
-        return not connection.connection.dbapi_connection.in_transaction  # type: ignore[union-attr]
+        """Python's driver begins none if it is told so; then somebody else may have begun one."""
+        driver = self._driver(connection)
+        begins = (
+            driver.isolation_level is not None if getattr(driver, "autocommit", -1) == -1 else not driver.autocommit
+        )
+        return not begins and not driver.in_transaction
+
+    @staticmethod
+    def _driver(connection: Connection) -> Any:
+        return connection.connection.dbapi_connection
 
     def last(self, connection: Connection) -> int:
         """The last of all, for there is one writer."""

@@ -1,0 +1,319 @@
+"""`log_changes` and `log_queries`: what is written through an engine, a connection or sessions is told to a database.
+
+Changes are told by triggers, so they are all there: those of ORM flushes, bulk and Core statements, raw SQL, cascades,
+and defaults that the database computes. What was rolled back is not, for the triggers' work was rolled back as well.
+Both logs are committed with what they tell of.
+"""
+
+import abc
+import datetime as dt
+import weakref
+from collections.abc import Callable, Collection, Hashable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+from csv_manager.audit.log import AuditLog
+from csv_manager.audit.models import ChangeLog, QueryLog
+from csv_manager.audit.parameters import Redaction, plain, told_parameters
+from csv_manager.audit.parcels import CHANGES, QUERIES, Destination, Parcel, WhenAway
+from csv_manager.audit.sql_dialects import sql_dialect_of
+from csv_manager.audit.statements import Statement, parse
+from csv_manager.audit.writing import Writing, is_quiet, quiet
+from csv_manager.core import clock
+from csv_manager.core.errors import ConfigurationError
+
+#: What can be logged, and what has an engine to log to.
+Source = Engine | Connection | Session | sessionmaker[Any] | scoped_session[Any]
+#: What is told with each row: the same each time, or what a function returns when a transaction begins to write.
+Extra = Mapping[str, Any] | Callable[[], Mapping[str, Any] | None] | None
+#: The columns of tables whose values are not to be in a log.
+Redact = Mapping[str, Collection[str]]
+
+_EVENTS = ("before_cursor_execute", "after_cursor_execute", "commit", "rollback", "prepare_twophase")
+
+
+class Logger(abc.ABC):
+    """Who listens to a source, until `close`."""
+
+    def __init__(self, *, of: Source, to: Source, extra: Extra, redact: Redact, when_away: WhenAway) -> None:
+        self.destination = Destination(_engine_of(to), when_away)
+        self._extra = extra
+        self._redact = {name: tuple(columns) for name, columns in redact.items()}
+        self._heard: list[tuple[Any, str, Callable[..., Any]]] = []
+        if isinstance(of, Engine | Connection):
+            self._listen(of)
+        else:
+            self._hear(of, "after_begin", self._after_begin)
+            self._hear(of, "after_transaction_end", self._after_transaction_end)
+
+    def close(self) -> None:
+        """Listen no longer; what was told stays."""
+        while self._heard:
+            target, name, function = self._heard.pop()
+            event.remove(target, name, function)
+
+    def deliver(self, connection: Connection) -> int:
+        """Write what waits in the audited database, of which this is a connection; how many transactions it tells of.
+
+        Each transaction does so before it ends, so it is only needed where none follows.
+        """
+        self.destination.is_behind = True
+        with quiet(connection):
+            return self.destination.catch_up(connection)
+
+    @abc.abstractmethod
+    def begin(self, writing: Writing) -> None:
+        """Make ready for what the transaction is about to write."""
+
+    @abc.abstractmethod
+    def parcel(self, writing: Writing) -> Parcel | None:
+        """What there is to tell of it, if anything."""
+
+    @abc.abstractmethod
+    def ended(self, writing: Writing, *, is_committed: bool) -> None:
+        """It was committed, or it was not."""
+
+    @abc.abstractmethod
+    def _before(self, connection: Connection, statement: Statement) -> None:
+        """A statement that may write is about to be executed."""
+
+    @abc.abstractmethod
+    def _after(self, connection: Connection, statement: Statement, told: Callable[[], dict[str, Any]]) -> None:
+        """It was executed; what the driver got is `told` if it is asked for."""
+
+    def extra(self) -> dict[str, Any] | None:
+        """What is told with each row."""
+        given = self._extra() if callable(self._extra) else self._extra
+        return None if given is None else {str(name): plain(value) for name, value in given.items()}
+
+    def _hear(self, target: Any, name: str, function: Callable[..., Any]) -> None:
+        event.listen(target, name, function)
+        self._heard.append((target, name, function))
+
+    def _listen(self, target: Engine | Connection) -> None:
+        for name in _EVENTS:
+            self._hear(target, name, getattr(self, f"_{name}"))
+
+    def _after_begin(self, _session: Session, _transaction: Any, connection: Connection) -> None:
+        if not any(target is connection for target, _, _ in self._heard):
+            self._listen(connection)
+
+    def _after_transaction_end(self, session: Session, transaction: Any) -> None:
+        """A session may have been given a connection, with which others go on."""
+        del session
+        if transaction.parent is not None:
+            return
+        mine = [each for each in self._heard if isinstance(each[0], Connection)]
+        self._heard = [each for each in self._heard if not isinstance(each[0], Connection)]
+        for target, name, function in mine:
+            event.remove(target, name, function)
+
+    def _before_cursor_execute(self, connection: Connection, _cursor: Any, text: str, *_others: Any) -> None:
+        if is_quiet(connection):
+            return
+        statement = parse(text)
+        if statement.verb in ("commit", "end") and (writing := Writing.current(connection)) is not None:
+            writing.prepare()
+        elif statement.may_write:
+            self._before(connection, statement)
+
+    def _after_cursor_execute(
+        self, connection: Connection, _cursor: Any, text: str, parameters: Any, context: Any, executemany: Any
+    ) -> None:
+        if is_quiet(connection):
+            return
+        statement, writing = parse(text), Writing.current(connection)
+        if statement.savepoint is not None:
+            if writing is not None:
+                writing.savepoint(statement, self)
+        elif statement.verb in ("rollback", "abort", "commit", "end"):
+            if writing is not None:
+                writing.rollback()
+        elif statement.may_write:
+            self._after(connection, statement, lambda: self._told(connection, text, parameters, context, executemany))
+
+    def _told(
+        self, connection: Connection, text: str, parameters: Any, context: Any, executemany: Any
+    ) -> dict[str, Any]:
+        redaction = Redaction({column for columns in self._redact.values() for column in columns})
+        given = told_parameters(parameters, context, executemany=bool(executemany))
+        return {
+            "dialect_description": connection.dialect.dialect_description,
+            "executed_at": clock.now().astimezone(dt.UTC).isoformat(),
+            "statement": redaction.statement(text),
+            "parameters": redaction.parameters(text, given),
+            "type": parse(text).verb,
+        }
+
+    def _commit(self, connection: Connection) -> None:
+        writing = Writing.current(connection)
+        if writing is not None:
+            writing.commit()
+
+    def _rollback(self, connection: Connection) -> None:
+        writing = Writing.current(connection)
+        if writing is not None:
+            writing.rollback()
+
+    def _prepare_twophase(self, connection: Connection, _xid: Any) -> None:
+        writing = Writing.current(connection)
+        if writing is not None:
+            writing.prepare()
+
+
+class ChangeLogger(Logger):
+    """Tells of changed rows; see `log_changes`."""
+
+    def __init__(self, **given: Any) -> None:
+        #: Of each engine what its tables were like when all of them were audited.
+        self._known: weakref.WeakKeyDictionary[Engine, Hashable] = weakref.WeakKeyDictionary()
+        super().__init__(**given)
+
+    def _before(self, connection: Connection, statement: Statement) -> None:
+        if statement.is_definition:
+            return
+        writing = Writing.of(connection)
+        writing.join(self)
+        if self._known.get(connection.engine) is None:
+            with quiet(connection):
+                self._track(connection)
+
+    def _after(self, connection: Connection, statement: Statement, told: Callable[[], dict[str, Any]]) -> None:
+        del told
+        if statement.is_definition:
+            self._known.pop(connection.engine, None)
+
+    def begin(self, writing: Writing) -> None:
+        """Audit the tables that there are by now."""
+        connection = writing.connection
+        sql_dialect = sql_dialect_of(connection)
+        sql_dialect.prepare(connection)
+        if self._known.get(connection.engine) != sql_dialect.fingerprint(connection):
+            self._track(connection)
+        writing.begin(self.extra())
+
+    def _track(self, connection: Connection) -> None:
+        sql_dialect = sql_dialect_of(connection)
+        sql_dialect.exclusive(connection)
+        self.destination.prepare(connection)
+        log = AuditLog(connection)
+        log.install()
+        log.track_all(redacted=self._redact, besides=_own_tables(connection))
+        self._known[connection.engine] = sql_dialect.fingerprint(connection)
+
+    def parcel(self, writing: Writing) -> Parcel | None:
+        """Its changes, by their token."""
+        begun = writing.begun
+        if begun is None or next(AuditLog(writing.connection).entries(begun.after, token=begun.token), None) is None:
+            return None
+        extra = self.extra()
+        return Parcel(log=CHANGES, executed_at=writing.began, extra=extra, token=begun.token, after=begun.after)
+
+    def ended(self, writing: Writing, *, is_committed: bool) -> None:
+        """Triggers that were made in it are not there if it was rolled back."""
+        if not is_committed:
+            self._known.pop(writing.connection.engine, None)
+
+
+class QueryLogger(Logger):
+    """Tells of statements; see `log_queries`."""
+
+    def __init__(self, **given: Any) -> None:
+        self._prepared: weakref.WeakSet[Engine] = weakref.WeakSet()
+        super().__init__(**given)
+
+    def _before(self, connection: Connection, statement: Statement) -> None:
+        del statement
+        Writing.of(connection).join(self)
+
+    def _after(self, connection: Connection, statement: Statement, told: Callable[[], dict[str, Any]]) -> None:
+        del statement
+        Writing.of(connection).executed(self, told())
+
+    def begin(self, writing: Writing) -> None:
+        """Make the tables that are needed."""
+        engine = writing.connection.engine
+        if engine not in self._prepared:
+            sql_dialect_of(writing.connection).exclusive(writing.connection)
+            self.destination.prepare(writing.connection)
+            self._prepared.add(engine)
+
+    def parcel(self, writing: Writing) -> Parcel | None:
+        """The statements that were not undone."""
+        rows = writing.statements(self)
+        return Parcel(log=QUERIES, executed_at=writing.began, extra=self.extra(), rows=rows) if rows else None
+
+    def ended(self, writing: Writing, *, is_committed: bool) -> None:
+        """Tables that were made in it are not there if it was rolled back."""
+        if not is_committed:
+            self._prepared.discard(writing.connection.engine)
+
+
+def log_changes(
+    *,
+    of: Source,
+    to: Source,
+    extra: Extra = None,
+    redact: Redact | None = None,
+    when_away: WhenAway = "fail",
+) -> ChangeLogger:
+    """Have each row that is inserted, updated or deleted told as a `ChangeLog`.
+
+    `of` is what is listened to: an engine, a connection, a session, or what makes sessions. Every table of its
+    database is audited by triggers, also for other programs; told are the changes that come by `of`.
+
+    `to` is the database of the log, which may be that of `of`: there, the log is committed with the changes. In another
+    one it is written before they are committed, and committed after. While that one is away, writes `fail` with
+    `AuditError`; or with `when_away="buffer"` the log waits in the audited database, and a later transaction, or
+    `ChangeLogger.deliver`, brings it. Neither loses a row or tells one twice.
+
+    `extra` is told with each row, as JSON has it. `redact` has, by table, columns whose values are not to be in the
+    log: `{"users": ["password"]}`.
+
+    The first write of a transaction raises `ConfigurationError` for a database that cannot be audited, and `AuditError`
+    on a connection with AUTOCOMMIT.
+    """
+    return ChangeLogger(of=of, to=to, extra=extra, redact=redact or {}, when_away=when_away)
+
+
+def log_queries(
+    *,
+    of: Source,
+    to: Source,
+    extra: Extra = None,
+    redact: Redact | None = None,
+    when_away: WhenAway = "fail",
+) -> QueryLogger:
+    """Have each statement that may write told as a `QueryLog`, once it is committed, as the driver got it.
+
+    The arguments are those of `log_changes`. In a statement that names a column of `redact`, what is given for it, and
+    each literal, is not told.
+    """
+    return QueryLogger(of=of, to=to, extra=extra, redact=redact or {}, when_away=when_away)
+
+
+def _engine_of(to: Source) -> Engine:
+    if isinstance(to, Engine):
+        return to
+    if isinstance(to, sessionmaker):
+        bind = to.kw.get("bind")
+    elif isinstance(to, Connection):
+        bind = to
+    else:
+        bind = to.get_bind()
+    if bind is None:
+        raise ConfigurationError("The database of the log is not known: `to` has no engine.")
+    engine: Engine = bind.engine
+    return engine
+
+
+def _own_tables(connection: Connection) -> list[str]:
+    """The tables of logs, where they are in the database."""
+    found = []
+    for log in (ChangeLog, QueryLog):
+        shape = sql_dialect_of(connection).describe(connection, None, log.__tablename__)
+        if shape is not None and set(shape.columns) == set(log.__table__.columns.keys()):
+            found.append(log.__tablename__)
+    return found
