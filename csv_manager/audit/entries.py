@@ -1,10 +1,10 @@
 """The nouns of the audit log: a table that is audited, and an entry for a row that was changed in it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from csv_manager.audit.values import Value, canonical, to_json
+from csv_manager.audit.values import Value, are_same, to_json
 
 INSERT, UPDATE, DELETE = "insert", "update", "delete"
 #: What an entry has for the value of a column that is redacted: in one that is another now, and else.
@@ -14,6 +14,8 @@ TYPES: Mapping[str, str] = {"i": INSERT, "u": UPDATE, "d": DELETE}
 
 #: The cells of a row in the order of its table's columns.
 Cells = tuple[Value, ...]
+#: An entry as it is read: its number, the letter of its type, its token, its time, the cells before, and those after.
+Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,15 @@ class Entry:
     old: Cells | None
     new: Cells | None
 
+    @classmethod
+    def of(cls, table: AuditedTable, row: Row) -> Self:
+        """The entry of a row of its table's entries."""
+        number, letter, token, at, *cells = row
+        width = len(table.columns)
+        old = None if letter == "i" else tuple(cells[:width])
+        new = None if letter == "d" else tuple(cells[width:])
+        return cls(table=table, number=number, type=TYPES[letter], token=token, at=at, old=old, new=new)
+
     @property
     def primary_key(self) -> dict[str, Any]:
         """The row's key after the change, or before it was deleted, as JSON has it; all of a row without a key."""
@@ -82,14 +93,6 @@ class Entry:
             old = None if self.old is None else self.old[place]
             new = None if self.new is None else self.new[place]
             is_key = name in self.table.key
-            if canonical(old) != canonical(new) and not (is_key and None in (self.old, self.new)):
+            if not are_same(old, new) and not (is_key and None in (self.old, self.new)):
                 told[name] = {"old": to_json(old), "new": to_json(new)}
         return told
-
-    def canonical(self) -> Iterator[bytes]:
-        """The entry as bytes that no other has."""
-        yield canonical(self.table.number) + canonical(self.number) + canonical(self.type)
-        yield canonical(self.token) + canonical(self.at)
-        for cells in (self.old, self.new):
-            yield canonical(None if cells is None else len(cells))
-            yield from map(canonical, cells or ())

@@ -1,23 +1,22 @@
 """The audit log of one database: which tables are audited, their entries, and the chain that seals these."""
 
 import datetime as dt
+import functools
 import hashlib
 import heapq
-import itertools
 import json
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from csv_manager.audit.entries import AuditedTable, Entry
+from csv_manager.audit.entries import AuditedTable, Entry, Row
 from csv_manager.audit.ranges import Ranges
 from csv_manager.audit.sql_dialects import sql_dialect_of
 from csv_manager.audit.sql_dialects.interface import Shape
 from csv_manager.audit.tables import audited, context, head, metadata, seals, transactions
-from csv_manager.audit.values import canonical
 from csv_manager.core import clock
 from csv_manager.core.errors import ConfigurationError
 from csv_manager.core.hosts import host, user
@@ -151,43 +150,56 @@ class AuditLog:
     ) -> Iterator[Entry]:
         """The entries behind one, in their order: all, or those up to another, of some tables, or of a transaction."""
         chosen = self.tables(ended=True) if tables is None else tables
-        each = (self._sql_dialect.entries(self._connection, table, after, token) for table in chosen)
-        merged = heapq.merge(*each, key=lambda entry: entry.number)
-        return itertools.takewhile(lambda entry: upto is None or entry.number <= upto, merged)
+        each = [self._entries(table, after, upto, token) for table in chosen]
+        return each[0] if len(each) == 1 else heapq.merge(*each, key=lambda entry: entry.number)
+
+    def _entries(self, table: AuditedTable, after: int, upto: int | None, token: str | None) -> Iterator[Entry]:
+        for rows in self._sql_dialect.pages(self._connection, table, after, upto, token):
+            yield from (Entry.of(table, row) for row in rows)
+
+    def _hashed(self, before: str, after: int, upto: int | None, chosen: Callable[[int], bool]) -> "_Hashed":
+        """The hash of chosen entries, of their tables, and of who made them."""
+        found = _Hashed(before)
+        for table in self.tables(ended=True):
+            for rows in self._sql_dialect.pages(self._connection, table, after, upto, None):
+                found.add(table, [row for row in rows if chosen(row[0])])
+        for token in sorted(found.tokens):
+            row = self._connection.execute(select(transactions).where(transactions.c.token == token)).first()
+            found.tell(None if row is None else list(row))
+        return found
 
     def seal(self) -> int:
         """Seal all entries that are not; how many they were."""
         self._sql_dialect.lock(self._connection)
         last = self._connection.execute(select(head)).one()
         sealed = Ranges(last.beyond)
-        found = _Hashed(last.hash)
-        found.add(entry for entry in self.entries(last.upto) if entry.number not in sealed)
-        if not found.count:
+        found = self._hashed(last.hash, last.upto, None, lambda number: number not in sealed)
+        if not found.ranges.count:
             return 0
-        told = {"number": last.number + 1, "ranges": found.ranges.to_json(), "hash": self._hash(found)}
+        told = {"number": last.number + 1, "ranges": found.ranges.to_json(), "hash": found.hash()}
         self._connection.execute(insert(seals), {**told, "created": _now()})
         upto, beyond = (sealed | found.ranges).split(self._sql_dialect.settled(self._connection, last.upto))
         values = {"number": told["number"], "hash": told["hash"], "upto": upto, "beyond": beyond.to_json()}
         self._connection.execute(update(head).values(**values))
-        return found.count
+        return found.ranges.count
 
     def verify(self) -> Verified:
         """Compute the chain anew, and compare it with what is there."""
         before, count, number, sealed = _FIRST, 0, 0, Ranges()
         for seal in self._connection.execute(select(seals).order_by(seals.c.number)).all():
             number += 1
-            ranges, found = Ranges(seal.ranges), _Hashed(before)
-            found.add(entry for entry in self.entries(ranges.first - 1, ranges.last) if entry.number in ranges)
+            ranges = Ranges(seal.ranges)
+            found = self._hashed(before, ranges.first - 1, ranges.last, ranges.__contains__)
             broken = self._broken(seal, number, found, ranges)
             if broken is not None:
                 return Verified(seals=number - 1, entries=count, unsealed=0, hash=before, broken=broken)
-            before, count, sealed = seal.hash, count + found.count, sealed | ranges
+            before, count, sealed = seal.hash, count + ranges.count, sealed | ranges
         last = self._connection.execute(select(head)).one()
         is_last = (last.number, last.hash) == (number, before) and (
             not sealed.first or Ranges([(sealed.first, last.upto)]) | Ranges(last.beyond) >= sealed
         )
         broken = None if is_last else f"seal {last.number} was the last one, and the last that is there is {number}"
-        unsealed = sum(entry.number not in sealed for entry in self.entries())
+        unsealed = self._hashed(before, 0, None, lambda number: number not in sealed).ranges.count
         return Verified(seals=number, entries=count, unsealed=unsealed, hash=before, broken=broken)
 
     def _broken(self, seal: Any, number: int, found: "_Hashed", ranges: Ranges) -> str | None:
@@ -195,17 +207,10 @@ class AuditLog:
         if seal.number != number:
             return f"seal {number} is not there"
         if found.ranges != ranges:
-            return f"seal {number} of {seal.created}: of its {ranges.count:,} entries {found.count:,} are there"
-        if self._hash(found) != seal.hash:
+            return f"seal {number} of {seal.created}: of its {ranges.count:,} entries {found.ranges.count:,} are there"
+        if found.hash() != seal.hash:
             return f"seal {number} of {seal.created}: its entries are not those that were sealed"
         return None
-
-    def _hash(self, found: "_Hashed") -> str:
-        """The hash of entries, and of who made them."""
-        for token in sorted(found.tokens):
-            row = self._connection.execute(select(transactions).where(transactions.c.token == token)).first()
-            found.tell(None if row is None else list(row))
-        return found.hash()
 
 
 class _Hashed:
@@ -214,30 +219,28 @@ class _Hashed:
     def __init__(self, before: str) -> None:
         self._digest = hashlib.sha256(before.encode())
         self._tables: set[int] = set()
+        self._numbers: list[int] = []
         self.tokens: set[str] = set()
-        self.ranges = Ranges()
 
-    @property
-    def count(self) -> int:
-        """How many entries they are."""
-        return self.ranges.count
+    @functools.cached_property
+    def ranges(self) -> Ranges:
+        """The numbers of the entries, once all are added."""
+        return Ranges.of(sorted(self._numbers))
 
-    def add(self, entries: Iterable[Entry]) -> None:
-        """Add entries, and of each table the first time what it is."""
-        for entry in entries:
-            table = entry.table
-            if table.number not in self._tables:
-                self.tell((table.number, _row(table)))
-                self._tables.add(table.number)
-            for part in entry.canonical():
-                self._digest.update(part)
-            if entry.token is not None:
-                self.tokens.add(entry.token)
-            self.ranges.add(entry.number)
+    def add(self, table: AuditedTable, rows: Sequence[Row]) -> None:
+        """Add entries of a table, and before the first ones what it is."""
+        if not rows:
+            return
+        if table.number not in self._tables:
+            self.tell((table.number, _row(table)))
+            self._tables.add(table.number)
+        self._digest.update("\n".join(map(ascii, rows)).encode() + b"\n")
+        self._numbers += [row[0] for row in rows]
+        self.tokens.update({row[2] for row in rows} - {None})
 
     def tell(self, told: Any) -> None:
         """Add anything that JSON has."""
-        self._digest.update(canonical(json.dumps(told, sort_keys=True)))
+        self._digest.update(json.dumps(told, sort_keys=True).encode() + b"\n")
 
     def hash(self) -> str:
         """The hash of all of them."""

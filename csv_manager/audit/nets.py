@@ -9,7 +9,7 @@ from csv_manager.audit.entries import CHANGED, AuditedTable, Cells, Entry
 from csv_manager.audit.values import canonical, to_json
 
 #: A row's key, or the whole row of a table without one, by which nothing else is meant.
-_Key = tuple[bytes, ...]
+_Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,14 @@ class Ranges:
                 self._firsts.append(first)
                 self._lasts.append(last)
 
+    @classmethod
+    def of(cls, numbers: Iterable[int]) -> Self:
+        """Those of numbers in their order."""
+        found = cls()
+        for number in numbers:
+            found.add(number)
+        return found
+
     def add(self, number: int) -> None:
         """Add a number behind all others."""
         if self._lasts and number == self._lasts[-1] + 1:

@@ -1,7 +1,6 @@
 """Values of cells as a database keeps them: told apart by their types, and compared and hashed without loss."""
 
 import base64
-import struct
 from typing import Any
 
 #: What a cell may be. Texts that are no UTF-8, as SQLite may have them, are `RawText`.
@@ -11,25 +10,18 @@ Value = None | int | float | str | bytes
 class RawText(bytes):
     """The bytes of a text that is not in UTF-8."""
 
+    def __repr__(self) -> str:
+        return f"RawText({bytes(self)!r})"
 
-def canonical(value: Value) -> bytes:
-    """A value as bytes that no other value has: its type, its length, and itself."""
-    if value is None:
-        return b"n"
-    if isinstance(value, float):
-        return b"r" + struct.pack(">d", value + 0.0)  # a database takes 0.0 and -0.0 for one
-    if isinstance(value, int):
-        tag, told = b"i", b"%d" % value
-    elif isinstance(value, str):
-        tag, told = b"t", value.encode("utf-8", "surrogatepass")
-    else:
-        tag, told = b"x" if isinstance(value, RawText) else b"b", bytes(value)
-    return tag + len(told).to_bytes(8) + told
+
+def canonical(value: Value) -> str:
+    """A value as no other is written: with its type, in ASCII, on one line."""
+    return ascii(value or 0.0 if type(value) is float else value)  # a database takes 0.0 and -0.0 for one
 
 
 def are_same(one: Value, other: Value) -> bool:
     """Whether two values are one to the database: of one type, and of one value."""
-    return canonical(one) == canonical(other)
+    return canonical(one) == canonical(other) if type(one) is float else type(one) is type(other) and one == other
 
 
 def to_json(value: Value) -> Any:

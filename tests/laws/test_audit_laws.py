@@ -28,7 +28,7 @@ CREATE TABLE "chil'dren ""x" (id INTEGER PRIMARY KEY,
 CREATE TABLE bare (x, y);
 """
 NAMES = ["pairs", "parents", "chil'dren \"x", "bare"]
-State = dict[str, list[list[bytes]]]
+State = dict[str, list[list[str]]]
 
 
 def engine_of(path: Path) -> Engine:

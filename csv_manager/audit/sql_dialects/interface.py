@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from csv_manager.audit.entries import AuditedTable, Cells, Entry
+from csv_manager.audit.entries import AuditedTable, Cells, Row
 from csv_manager.audit.values import Value
 
 
@@ -75,10 +75,13 @@ class SqlDialect(abc.ABC):
         """The number up to which no entry is to come any more, for who holds the lock; before, it was `upto`."""
 
     @abc.abstractmethod
-    def entries(
-        self, connection: Connection, table: AuditedTable, after: int = 0, token: str | None = None
-    ) -> Iterator[Entry]:
-        """The entries of a table behind one, in the order of their numbers, or only those with a token."""
+    def pages(
+        self, connection: Connection, table: AuditedTable, after: int, upto: int | None, token: str | None
+    ) -> Iterator[Sequence[Row]]:
+        """The entries of a table behind one, a page at a time, in their order: up to another one, with a token.
+
+        The values of a row are the same each time, and so are their types.
+        """
 
     @abc.abstractmethod
     def rows(self, connection: Connection, table: AuditedTable) -> Iterator[Cells]:

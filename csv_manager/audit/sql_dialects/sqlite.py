@@ -6,20 +6,23 @@ type, which keep any value. Values are compared by their bytes and types, for a 
 """
 
 import itertools
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
-from csv_manager.audit.entries import CHANGED, REDACTED, TYPES, AuditedTable, Cells, Entry
+from csv_manager.audit.entries import CHANGED, REDACTED, TYPES, AuditedTable, Cells, Row
 from csv_manager.audit.sql_dialects.interface import SIDES, Bound, Shape, SqlDialect
-from csv_manager.audit.values import RawText, Value, canonical
+from csv_manager.audit.values import RawText, Value
 
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 _COUNT = "UPDATE csv_audit_context SET number = number + 1"
 #: What PRAGMA table_xinfo says of a column that is computed from others.
 _GENERATED = (2, 3)
 _PAGE = 1000
+_TYPES = {type(None): "null", int: "integer", float: "real", str: "text", RawText: "text", bytes: "blob"}
 
 
 class Sqlite(SqlDialect):
@@ -134,50 +137,49 @@ class Sqlite(SqlDialect):
         """All that there are: transactions write one after the other, and what is undone takes no number."""
         return int(connection.exec_driver_sql("SELECT max(number, ?) FROM csv_audit_context", (upto,)).scalar_one())
 
-    def entries(
-        self, connection: Connection, table: AuditedTable, after: int = 0, token: str | None = None
-    ) -> Iterator[Entry]:
-        """A page at a time."""
+    def pages(
+        self, connection: Connection, table: AuditedTable, after: int, upto: int | None, token: str | None
+    ) -> Iterator[Sequence[Row]]:
+        """By the index of their numbers."""
         cells = [f"{side}{place}" for side in "on" for place in range(len(table.columns))]
-        listed = ", ".join(f"typeof({cell}), {_as_bytes(cell)}" for cell in cells)
-        mine = "" if token is None else "AND token = ? "
-        query = (
-            f"SELECT number, type, token, at, {listed} FROM {table.entries} WHERE number > ? {mine}"  # noqa: S608 - ours
-            f"ORDER BY number LIMIT {_PAGE}"
-        )
-        while rows := connection.exec_driver_sql(query, (after, *([] if token is None else [token]))).all():
-            for row in rows:
-                told = tuple(_value(*row[4 + 2 * place : 6 + 2 * place]) for place in range(len(cells)))
-                width = len(table.columns)
-                yield Entry(
-                    table=table,
-                    number=row[0],
-                    type=TYPES[row[1]],
-                    token=row[2],
-                    at=row[3],
-                    old=None if row[1] == "i" else told[:width],
-                    new=None if row[1] == "d" else told[width:],
-                )
+        asked = {
+            "upto": "AND number <= ? " if upto is not None else "",
+            "mine": "AND token = ? " if token is not None else "",
+        }
+        where = f"WHERE number > ? {asked['upto']}{asked['mine']}ORDER BY number LIMIT {_PAGE}"
+        given: list[Value] = [*([] if upto is None else [upto]), *([] if token is None else [token])]
+        while rows := self._fetch(
+            connection, ["number", "type", "token", "at"], cells, table.entries, where, after, *given
+        ):
+            yield rows
             after = rows[-1][0]
 
     def rows(self, connection: Connection, table: AuditedTable) -> Iterator[Cells]:
         """In the order in which they lie there."""
-        return self._found(connection.exec_driver_sql(self._select(table)))
+        names = list(map(self.quoted, table.columns))
+        yield from self._fetch(connection, [], names, self.quoted(table.name), "")
 
     def find(self, connection: Connection, table: AuditedTable, key: Cells) -> list[Cells]:
         """By the key, as the table compares it."""
-        names = [table.columns[place] for place in table.key_places]
-        where, values = self._where(names, key)
-        return list(self._found(connection.exec_driver_sql(f"{self._select(table)} WHERE {where}", tuple(values))))
-
-    def _select(self, table: AuditedTable) -> str:
-        listed = ", ".join(f"typeof({name}), {_as_bytes(name)}" for name in map(self.quoted, table.columns))
-        return f"SELECT {listed} FROM {self.quoted(table.name)}"  # noqa: S608 - quoted
+        where, values = self._where([table.columns[place] for place in table.key_places], key)
+        names = list(map(self.quoted, table.columns))
+        return self._fetch(connection, [], names, self.quoted(table.name), f"WHERE {where}", *values)
 
     @staticmethod
-    def _found(rows: Iterable[Any]) -> Iterator[Cells]:
-        for row in rows:
-            yield tuple(_value(*row[place : place + 2]) for place in range(0, len(row), 2))
+    def _fetch(
+        connection: Connection, plain: Sequence[str], cells: Sequence[str], source: str, where: str, *values: Value
+    ) -> list[Row]:
+        """Rows; if a text is no UTF-8, which Python's driver does not give, all of them by their bytes."""
+        query = f"SELECT {', '.join([*plain, *cells])} FROM {source} {where}"  # noqa: S608 - quoted
+        try:
+            return _all(connection, query, values)
+        except (sqlite3.OperationalError, OperationalError):
+            listed = ", ".join([*plain, *(f"typeof({cell}), {_as_bytes(cell)}" for cell in cells)])
+            rows = _all(connection, f"SELECT {listed} FROM {source} {where}", values)  # noqa: S608 - quoted
+        width = len(plain)
+        return [
+            (*row[:width], *(_value(*row[place : place + 2]) for place in range(width, len(row), 2))) for row in rows
+        ]
 
     def insert(self, connection: Connection, table: AuditedTable, rows: Sequence[Cells]) -> None:
         """One after the other."""
@@ -229,6 +231,12 @@ class Sqlite(SqlDialect):
         return f"csv_audit_{table.number}_{TYPES[letter]}"
 
 
+def _all(connection: Connection, query: str, values: Sequence[Value]) -> list[Row]:
+    """The rows as the driver gives them."""
+    cursor = connection.exec_driver_sql(query, tuple(values)).cursor
+    return list(cursor.fetchall())
+
+
 def _as_bytes(cell: str) -> str:
     """A cell as it is read: of a text the bytes, which need not be UTF-8."""
     return f"CASE typeof({cell}) WHEN 'text' THEN CAST({cell} AS BLOB) ELSE {cell} END"
@@ -248,4 +256,4 @@ def _bound(value: Value) -> Bound:
 
 
 def _typeof(value: Value) -> str:
-    return {b"n": "null", b"i": "integer", b"r": "real", b"t": "text", b"x": "text", b"b": "blob"}[canonical(value)[:1]]
+    return _TYPES[type(value)]
