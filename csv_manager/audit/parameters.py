@@ -10,6 +10,8 @@ from csv_manager.audit.entries import REDACTED
 from csv_manager.audit.values import to_json
 
 _LITERAL = re.compile(r"""'.*'|\$\w*\$.*\$\w*\$|\b\d[\w.]*""", re.DOTALL)
+_PLACEHOLDER = re.compile(r"%\(\w+\)s|:\w+")
+_WORD = re.compile(r"\w+")
 #: What SQLAlchemy adds to the name of a column that it makes a parameter for.
 _SUFFIX = re.compile(r"(_\d+|__\d+)+$")
 
@@ -74,8 +76,9 @@ class Redaction:
         """Parameters; without those of such columns, or that could be."""
         if not self._is_named(text):
             return [plain(each) for each in given]
+        words = set(_WORD.findall(_PLACEHOLDER.sub("", text).lower()))
         return [
-            {name: REDACTED if self._may_be(name) else plain(value) for name, value in each.items()}
+            {name: plain(value) if self._is_other(name, words) else REDACTED for name, value in each.items()}
             if isinstance(each, Mapping)
             else [REDACTED for _ in each]
             for each in given
@@ -84,6 +87,7 @@ class Redaction:
     def _is_named(self, text: str) -> bool:
         return self._named is not None and self._named.search(text) is not None
 
-    def _may_be(self, name: str) -> bool:
+    def _is_other(self, name: str, words: Collection[str]) -> bool:
+        """Whether a parameter is that of another column, which the statement names."""
         column = _SUFFIX.sub("", name).lower()
-        return column in self._columns or column in ("param", "anon") or not column.isidentifier()
+        return column in words and column not in self._columns
