@@ -33,6 +33,7 @@ def replay(connection: Connection, entries: Iterable[Entry]) -> None:
 
     Raises `AuditError` for a row that is not.
     """
+    sql_dialect_of(connection).settle(connection)
     _apply(connection, nets(entries))
 
 
@@ -41,6 +42,7 @@ def undo(connection: Connection, entries: Iterable[Entry]) -> list[Conflict]:
 
     Each row is to be as the last entry of it left it.
     """
+    sql_dialect_of(connection).settle(connection)
     changes = nets(entries)
     conflicts = [conflict for change in changes if (conflict := _conflict(connection, change)) is not None]
     if conflicts:

@@ -44,6 +44,11 @@ class AuditedTable:
         """The cells of a row by which it is found: those of its key, or all."""
         return tuple(cells[place] for place in self.key_places)
 
+    def to_json(self, place: int, value: Value) -> Any:
+        """A value of a column as JSON has it."""
+        is_typed = self.types and value is not None and self.columns[place] not in self.redacted
+        return to_json(value, self.types[place] if is_typed else "")
+
     @property
     def told_places(self) -> tuple[int, ...]:
         """Where the columns are among all whose values are in the log."""
@@ -84,7 +89,7 @@ class Entry:
     def primary_key(self) -> dict[str, Any]:
         """The row's key after the change, or before it was deleted, as JSON has it; all of a row without a key."""
         cells = self.new if self.new is not None else self.old or ()
-        return {self.table.columns[place]: to_json(cells[place]) for place in self.table.key_places}
+        return {self.table.columns[place]: self.table.to_json(place, cells[place]) for place in self.table.key_places}
 
     def diff(self) -> dict[str, dict[str, Any]]:
         """What changed, by column: `{"old": …, "new": …}`; of the key only if it did."""
@@ -94,5 +99,5 @@ class Entry:
             new = None if self.new is None else self.new[place]
             is_key = name in self.table.key
             if not are_same(old, new) and not (is_key and None in (self.old, self.new)):
-                told[name] = {"old": to_json(old), "new": to_json(new)}
+                told[name] = {"old": self.table.to_json(place, old), "new": self.table.to_json(place, new)}
         return told

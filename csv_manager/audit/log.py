@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, text, update
 
 from csv_manager.audit.entries import AuditedTable, Entry, Row
 from csv_manager.audit.ranges import Ranges
@@ -23,6 +23,12 @@ from csv_manager.core.hosts import host, user
 
 #: The hash that the first seal has before it.
 _FIRST = hashlib.sha256(b"csv_manager audit log").hexdigest()
+
+
+#: So many tables are asked for their entries one after the other; more of them are asked first whether they have any.
+_FEW = 3
+#: So many stretches of entries that are not sealed are read by themselves.
+_WINDOWS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +112,12 @@ class AuditLog:
 
         `redacted` has columns by their tables; the others are as they were.
         """
-        names = [name for name in self._sql_dialect.names(self._connection) if name not in besides]
+        names = [each for each in self._sql_dialect.names(self._connection) if each[0] or each[1] not in besides]
         for table in self.tables():
-            if table.schema is None and table.name not in names:
+            if (table.schema, table.name) not in names:
                 self.untrack(table)
-        for name in names:
-            self.track(name, redacted=(redacted or {}).get(name))
+        for schema, name in names:
+            self.track(name, schema, redacted=(redacted or {}).get(name))
 
     def untrack(self, table: AuditedTable) -> None:
         """Audit a table no longer; its entries stay."""
@@ -133,12 +139,19 @@ class AuditLog:
         self._sql_dialect.set_token(self._connection, begun.token)
         return begun
 
-    def end(self, begun: Begun) -> None:
-        """Seal what was changed, as the last thing before the transaction is committed."""
+    def end(self, begun: Begun) -> bool:
+        """Seal what was changed, as the last thing before the transaction is committed.
+
+        False if a transaction of its own is to `seal` it, as this one does not see what others have committed.
+        """
         self._sql_dialect.set_token(self._connection, None)
         if next(self.entries(begun.after, token=begun.token), None) is None:
             self._connection.execute(delete(transactions).where(transactions.c.token == begun.token))
-        self.seal()
+            return True
+        may_seal = self._sql_dialect.may_seal(self._connection)
+        if may_seal:
+            self.seal()
+        return may_seal
 
     def entries(
         self,
@@ -149,7 +162,7 @@ class AuditLog:
         token: str | None = None,
     ) -> Iterator[Entry]:
         """The entries behind one, in their order: all, or those up to another, of some tables, or of a transaction."""
-        chosen = self.tables(ended=True) if tables is None else tables
+        chosen = self._touched(self.tables(ended=True) if tables is None else tables, after)
         each = [self._entries(table, after, upto, token) for table in chosen]
         return each[0] if len(each) == 1 else heapq.merge(*each, key=lambda entry: entry.number)
 
@@ -157,12 +170,26 @@ class AuditLog:
         for rows in self._sql_dialect.pages(self._connection, table, after, upto, token):
             yield from (Entry.of(table, row) for row in rows)
 
-    def _hashed(self, before: str, after: int, upto: int | None, chosen: Callable[[int], bool]) -> "_Hashed":
-        """The hash of chosen entries, of their tables, and of who made them."""
+    def _touched(self, tables: Sequence[AuditedTable], after: int) -> list[AuditedTable]:
+        """Those of some tables that have entries behind a number."""
+        if len(tables) < _FEW:
+            return list(tables)
+        parts = (
+            f"SELECT {table.number} WHERE EXISTS (SELECT 1 FROM {table.entries} WHERE number > {after:d})"  # noqa: S608
+            for table in tables
+        )
+        numbers = set(self._connection.execute(text(" UNION ALL ".join(parts))).scalars())
+        return [table for table in tables if table.number in numbers]
+
+    def _hashed(
+        self, before: str, windows: Sequence[tuple[int, int | None]], chosen: Callable[[int], bool]
+    ) -> "_Hashed":
+        """The hash of the chosen entries of some stretches, of their tables, and of who made them."""
         found = _Hashed(before)
-        for table in self.tables(ended=True):
-            for rows in self._sql_dialect.pages(self._connection, table, after, upto, None):
-                found.add(table, [row for row in rows if chosen(row[0])])
+        for table in self._touched(self.tables(ended=True), windows[0][0]):
+            for after, upto in windows:
+                for rows in self._sql_dialect.pages(self._connection, table, after, upto, None):
+                    found.add(table, [row for row in rows if chosen(row[0])])
         for token in sorted(found.tokens):
             row = self._connection.execute(select(transactions).where(transactions.c.token == token)).first()
             found.tell(None if row is None else list(row))
@@ -173,14 +200,15 @@ class AuditLog:
         self._sql_dialect.lock(self._connection)
         last = self._connection.execute(select(head)).one()
         sealed = Ranges(last.beyond)
-        found = self._hashed(last.hash, last.upto, None, lambda number: number not in sealed)
+        settled, checkpoint = self._sql_dialect.checkpoint(self._connection, last.checkpoint)
+        found = self._hashed(last.hash, sealed.windows(last.upto, _WINDOWS), lambda number: number not in sealed)
         if not found.ranges.count:
             return 0
         told = {"number": last.number + 1, "ranges": found.ranges.to_json(), "hash": found.hash()}
         self._connection.execute(insert(seals), {**told, "created": _now()})
-        upto, beyond = (sealed | found.ranges).split(self._sql_dialect.settled(self._connection, last.upto))
-        values = {"number": told["number"], "hash": told["hash"], "upto": upto, "beyond": beyond.to_json()}
-        self._connection.execute(update(head).values(**values))
+        upto, beyond = (sealed | found.ranges).split(max(settled, last.upto))
+        where = {"upto": upto, "beyond": beyond.to_json(), "checkpoint": checkpoint}
+        self._connection.execute(update(head).values(number=told["number"], hash=told["hash"], **where))
         return found.ranges.count
 
     def verify(self) -> Verified:
@@ -189,7 +217,7 @@ class AuditLog:
         for seal in self._connection.execute(select(seals).order_by(seals.c.number)).all():
             number += 1
             ranges = Ranges(seal.ranges)
-            found = self._hashed(before, ranges.first - 1, ranges.last, ranges.__contains__)
+            found = self._hashed(before, [(ranges.first - 1, ranges.last)], ranges.__contains__)
             broken = self._broken(seal, number, found, ranges)
             if broken is not None:
                 return Verified(seals=number - 1, entries=count, unsealed=0, hash=before, broken=broken)
@@ -199,7 +227,7 @@ class AuditLog:
             not sealed.first or Ranges([(sealed.first, last.upto)]) | Ranges(last.beyond) >= sealed
         )
         broken = None if is_last else f"seal {last.number} was the last one, and the last that is there is {number}"
-        unsealed = self._hashed(before, 0, None, lambda number: number not in sealed).ranges.count
+        unsealed = self._hashed(before, [(0, None)], lambda number: number not in sealed).ranges.count
         return Verified(seals=number, entries=count, unsealed=unsealed, hash=before, broken=broken)
 
     def _broken(self, seal: Any, number: int, found: "_Hashed", ranges: Ranges) -> str | None:

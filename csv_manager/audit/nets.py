@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from csv_manager.audit.entries import CHANGED, AuditedTable, Cells, Entry
-from csv_manager.audit.values import canonical, to_json
+from csv_manager.audit.values import canonical
 
 #: A row's key, or the whole row of a table without one, by which nothing else is meant.
 _Key = tuple[str, ...]
@@ -25,7 +25,7 @@ class NetChange:
         """The row in words: its table and its key."""
         cells = self.before if self.before is not None else self.after or ()
         told = zip(self.table.key_places, self.table.key_of(cells), strict=True)
-        return ", ".join(f"{self.table.columns[place]}={to_json(cell)!r}" for place, cell in told)
+        return ", ".join(f"{self.table.columns[place]}={self.table.to_json(place, cell)!r}" for place, cell in told)
 
     @property
     def reverse(self) -> "NetChange":

@@ -70,6 +70,22 @@ class Ranges:
         """The number up to which none is to come any more, and those of these that are beyond it."""
         return settled, Ranges([(max(first, settled + 1), last) for first, last in self.to_json()])
 
+    def windows(self, after: int, most: int) -> list[tuple[int, int | None]]:
+        """What is not in here behind a number: of each stretch the number before it, and its last; the last is open.
+
+        If there are too many, the last ones are one, which then has some of these too.
+        """
+        found: list[tuple[int, int | None]] = []
+        for first, last in self.to_json():
+            if last <= after:
+                continue
+            if len(found) == most - 1:
+                break
+            if first - 1 > after:
+                found.append((after, first - 1))
+            after = last
+        return [*found, (after, None)]
+
     def to_json(self) -> list[list[int]]:
         """The first and the last of each range."""
         return [list(each) for each in zip(self._firsts, self._lasts, strict=True)]

@@ -45,6 +45,7 @@ seals = Table(
 )
 
 #: One row: the last seal; the number up to which all entries are sealed, and the ranges of those beyond it that are.
+#: `checkpoint` is what the database's module needs to know that no entry below a number is to come any more.
 #: Who seals holds its lock.
 head = Table(
     "csv_audit_head",
@@ -54,6 +55,7 @@ head = Table(
     Column("hash", String(64), nullable=False),
     Column("upto", BigInteger, nullable=False),
     Column("beyond", JSON, nullable=False),
+    Column("checkpoint", JSON(none_as_null=True)),
 )
 
 #: One row: the number of the last entry, and the token of the transaction that is going on, for triggers.

@@ -1,6 +1,7 @@
 """Values of cells as a database keeps them: told apart by their types, and compared and hashed without loss."""
 
 import base64
+from collections.abc import Callable, Mapping
 from typing import Any
 
 #: What a cell may be. Texts that are no UTF-8, as SQLite may have them, are `RawText`.
@@ -24,8 +25,22 @@ def are_same(one: Value, other: Value) -> bool:
     return canonical(one) == canonical(other) if type(one) is float else type(one) is type(other) and one == other
 
 
-def to_json(value: Value) -> Any:
-    """A value for people and JSON: bytes in base64, and numbers that JSON lacks as texts."""
+#: What the texts of some types are in JSON.
+_TYPED: Mapping[str, Callable[[str], Any]] = {
+    **dict.fromkeys(["smallint", "integer", "bigint"], int),
+    **dict.fromkeys(["real", "double precision"], float),
+    "boolean": lambda told: told == "true",
+    "bytea": lambda told: bytes.fromhex(told.removeprefix("\\x")),
+}
+
+
+def to_json(value: Value, kind: str = "") -> Any:
+    """A value for people and JSON: bytes in base64, and numbers that JSON lacks as texts.
+
+    `kind` is the type of a value that is kept as a text, as the database has it.
+    """
+    if isinstance(value, str) and kind in _TYPED:
+        value = _TYPED[kind](value)
     if isinstance(value, RawText):
         return bytes(value).decode("utf-8", "backslashreplace")
     if isinstance(value, bytes):

@@ -1,11 +1,12 @@
 """A transaction that writes: what its loggers are to tell of it, and its commit."""
 
 import contextlib
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from csv_manager.audit.log import AuditLog, Begun
 from csv_manager.audit.parcels import Destination, Parcel, Shipments
@@ -14,6 +15,7 @@ from csv_manager.audit.statements import Statement
 from csv_manager.core import clock
 from csv_manager.core.errors import AuditError
 
+_logger = logging.getLogger(__name__)
 _WRITING, _QUIET = "csv_manager.audit", "csv_manager.audit.quiet"
 
 
@@ -39,6 +41,7 @@ class Writing:
         self.connection = connection
         self.began = clock.now()
         self.begun: Begun | None = None
+        self._is_sealed = True
         self._loggers: list[Logger] = []
         self._statements: list[tuple[Logger, dict[str, Any]]] = []
         self._savepoints: list[tuple[str, int, int]] = []
@@ -122,6 +125,8 @@ class Writing:
                 self._tell(is_committed=False)
                 raise
             shipments.commit()
+            if not self._is_sealed:
+                self._seal()
             self._tell(is_committed=True)
 
     def prepare(self) -> None:
@@ -139,8 +144,18 @@ class Writing:
         for logger, parcel in parcels:
             logger.destination.keep(self.connection, parcel)
         if self.begun is not None:
-            AuditLog(self.connection).end(self.begun)
+            self._is_sealed = AuditLog(self.connection).end(self.begun)
         return parcels
+
+    def _seal(self) -> None:
+        """In a transaction of its own; an error leaves it to the next one, for the changes are there."""
+        try:
+            sql_dialect_of(self.connection).begin_seal(self.connection)
+            AuditLog(self.connection).seal()
+            self.connection.dialect.do_commit(self.connection.connection)
+        except SQLAlchemyError:
+            _logger.warning("The audit log could not be sealed; the next transaction does it.", exc_info=True)
+            self.connection.dialect.do_rollback(self.connection.connection)
 
     def _commit(self) -> None:
         """Errors are those that SQLAlchemy makes of the driver's."""

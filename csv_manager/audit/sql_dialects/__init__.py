@@ -3,10 +3,11 @@
 from sqlalchemy import Connection
 
 from csv_manager.audit.sql_dialects.interface import SqlDialect
+from csv_manager.audit.sql_dialects.postgresql import Postgresql
 from csv_manager.audit.sql_dialects.sqlite import Sqlite
 from csv_manager.core.errors import ConfigurationError
 
-_KNOWN: dict[str, SqlDialect] = {"sqlite": Sqlite()}
+_KNOWN: dict[str, SqlDialect] = {"sqlite": Sqlite(), "postgresql": Postgresql()}
 
 
 def sql_dialect_of(connection: Connection) -> SqlDialect:

@@ -19,6 +19,10 @@ class Shape:
     types: tuple[str, ...] = ()
 
 
+#: What a database keeps to know when a transaction has ended; nobody else knows what it means.
+Checkpoint = dict[str, int]
+
+
 class SqlDialect(abc.ABC):
     """One kind of database whose tables can be audited."""
 
@@ -39,8 +43,8 @@ class SqlDialect(abc.ABC):
         """What is another one after each change of the database's tables."""
 
     @abc.abstractmethod
-    def names(self, connection: Connection) -> list[str]:
-        """The names of all tables, without those of the log, in the schema that is meant where none is named."""
+    def names(self, connection: Connection) -> list[tuple[str | None, str]]:
+        """The schemas and names of all tables, without those of the log; no schema for the one that is not named."""
 
     @abc.abstractmethod
     def describe(self, connection: Connection, schema: str | None, name: str) -> Shape | None:
@@ -71,8 +75,23 @@ class SqlDialect(abc.ABC):
         """Wait until nobody else seals, and let nobody else, until this transaction ends."""
 
     @abc.abstractmethod
-    def settled(self, connection: Connection, upto: int) -> int:
-        """The number up to which no entry is to come any more, for who holds the lock; before, it was `upto`."""
+    def may_seal(self, connection: Connection) -> bool:
+        """Whether this transaction sees what others have committed; else a seal is to be one of its own."""
+
+    @abc.abstractmethod
+    def begin_seal(self, connection: Connection) -> None:
+        """As the first statement of a transaction, have it see what others have committed."""
+
+    @abc.abstractmethod
+    def checkpoint(self, connection: Connection, before: Checkpoint | None) -> tuple[int, Checkpoint]:
+        """The number up to which each entry is there by now that ever will be, and what tells it the next time.
+
+        For who holds the lock, and has yet to read. `before` is what was told the last time.
+        """
+
+    @abc.abstractmethod
+    def settle(self, connection: Connection) -> None:
+        """Have the values of this transaction's rows be read and written without loss."""
 
     @abc.abstractmethod
     def pages(

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from csv_manager.audit.entries import CHANGED, REDACTED, TYPES, AuditedTable, Cells, Row
-from csv_manager.audit.sql_dialects.interface import SIDES, Bound, Shape, SqlDialect
+from csv_manager.audit.sql_dialects.interface import SIDES, Bound, Checkpoint, Shape, SqlDialect
 from csv_manager.audit.values import RawText, Value
 
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
@@ -44,14 +44,14 @@ class Sqlite(SqlDialect):
         """The number that SQLite counts its changes by."""
         return int(connection.exec_driver_sql("PRAGMA schema_version").scalar_one())
 
-    def names(self, connection: Connection) -> list[str]:
+    def names(self, connection: Connection) -> list[tuple[str | None, str]]:
         """Of those that keep rows themselves."""
         virtual = "SELECT name FROM sqlite_schema WHERE rootpage = 0 AND type = 'table'"
         own = [row[0] for row in connection.exec_driver_sql(virtual)]
         told = connection.exec_driver_sql("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage <> 0")
         names = (row[0] for row in told.all())
         return [
-            name
+            (None, name)
             for name in names
             if not name.startswith(("sqlite_", "csv_audit_")) and not any(name.startswith(f"{each}_") for each in own)
         ]
@@ -133,9 +133,21 @@ class Sqlite(SqlDialect):
         """There is one writer."""
         connection.exec_driver_sql("UPDATE csv_audit_head SET id = id")
 
-    def settled(self, connection: Connection, upto: int) -> int:
+    def may_seal(self, connection: Connection) -> bool:
+        """There is one writer."""
+        del connection
+        return True
+
+    def begin_seal(self, connection: Connection) -> None:
+        """It does."""
+
+    def checkpoint(self, connection: Connection, before: Checkpoint | None) -> tuple[int, Checkpoint]:
         """All that there are: transactions write one after the other, and what is undone takes no number."""
-        return int(connection.exec_driver_sql("SELECT max(number, ?) FROM csv_audit_context", (upto,)).scalar_one())
+        del before
+        return self.last(connection), {}
+
+    def settle(self, connection: Connection) -> None:
+        """There is nothing to be done."""
 
     def pages(
         self, connection: Connection, table: AuditedTable, after: int, upto: int | None, token: str | None
