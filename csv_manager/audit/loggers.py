@@ -22,7 +22,7 @@ from csv_manager.audit.sql_dialects import sql_dialect_of
 from csv_manager.audit.statements import Statement, parse
 from csv_manager.audit.writing import Writing, is_quiet, quiet
 from csv_manager.core import clock
-from csv_manager.core.errors import ConfigurationError
+from csv_manager.core.errors import AuditError, ConfigurationError
 
 #: What can be logged, and what has an engine to log to.
 Source = Engine | Connection | Session | sessionmaker[Any] | scoped_session[Any]
@@ -31,7 +31,7 @@ Extra = Mapping[str, Any] | Callable[[], Mapping[str, Any] | None] | None
 #: The columns of tables whose values are not to be in a log.
 Redact = Mapping[str, Collection[str]]
 
-_EVENTS = ("before_cursor_execute", "after_cursor_execute", "commit", "rollback", "prepare_twophase")
+_EVENTS = ("begin", "before_cursor_execute", "after_cursor_execute", "commit", "rollback", "prepare_twophase")
 
 
 class Logger(abc.ABC):
@@ -62,6 +62,10 @@ class Logger(abc.ABC):
         self.destination.is_behind = True
         with quiet(connection):
             return self.destination.catch_up(connection)
+
+    @abc.abstractmethod
+    def _make(self, connection: Connection) -> None:
+        """Make the tables and triggers that are needed, unless they are there."""
 
     @abc.abstractmethod
     def begin(self, writing: Writing) -> None:
@@ -99,6 +103,13 @@ class Logger(abc.ABC):
     def _after_begin(self, _session: Session, _transaction: Any, connection: Connection) -> None:
         if not any(target is connection for target, _, _ in self._heard):
             self._listen(connection)
+            self._begin(connection)
+
+    def _begin(self, connection: Connection) -> None:
+        """Tables are made where nothing of a transaction is committed by that."""
+        if sql_dialect_of(connection).commits_definitions and not is_quiet(connection):
+            with quiet(connection):
+                self._make(connection)
 
     def _after_transaction_end(self, session: Session, transaction: Any) -> None:
         """A session may have been given a connection, with which others go on."""
@@ -114,9 +125,10 @@ class Logger(abc.ABC):
         if is_quiet(connection):
             return
         statement = parse(text)
-        if statement.verb in ("commit", "end") and (writing := Writing.current(connection)) is not None:
+        writing = Writing.current(connection)
+        if writing is not None and (statement.verb in ("commit", "end") or _commits(connection, statement)):
             writing.prepare()
-        elif statement.may_write:
+        if statement.may_write:
             self._before(connection, statement)
 
     def _after_cursor_execute(
@@ -128,10 +140,13 @@ class Logger(abc.ABC):
         if statement.savepoint is not None:
             if writing is not None:
                 writing.savepoint(statement, self)
-        elif statement.verb in ("rollback", "abort", "commit", "end"):
+        elif statement.verb in ("rollback", "abort"):
             if writing is not None:
                 writing.rollback()
-        elif statement.may_write:
+        elif statement.verb in ("commit", "end") or _commits(connection, statement):
+            with quiet(connection):
+                self.destination.catch_up(connection)
+        if statement.may_write:
             self._after(connection, statement, lambda: self._told(connection, text, parameters, context, executemany))
 
     def _told(
@@ -174,11 +189,13 @@ class ChangeLogger(Logger):
     def _before(self, connection: Connection, statement: Statement) -> None:
         if statement.is_definition:
             return
+        if statement.verb == "truncate" and sql_dialect_of(connection).commits_definitions:
+            raise AuditError("TRUNCATE is not audited by this database; use DELETE. Nothing was executed.")
         writing = Writing.of(connection)
         writing.join(self)
         if self._known.get(connection.engine) is None:
             with quiet(connection):
-                self._track(connection)
+                self._make(connection)
 
     def _after(self, connection: Connection, statement: Statement, told: Callable[[], dict[str, Any]]) -> None:
         del told
@@ -187,20 +204,20 @@ class ChangeLogger(Logger):
 
     def begin(self, writing: Writing) -> None:
         """Audit the tables that there are by now."""
-        connection = writing.connection
-        sql_dialect = sql_dialect_of(connection)
-        sql_dialect.prepare(connection)
-        if self._known.get(connection.engine) != sql_dialect.fingerprint(connection):
-            self._track(connection)
+        sql_dialect_of(writing.connection).prepare(writing.connection)
+        self._make(writing.connection)
         writing.begin(self.extra())
 
-    def _track(self, connection: Connection) -> None:
+    def _make(self, connection: Connection) -> None:
+        """Audit all tables, as they are by now."""
         sql_dialect = sql_dialect_of(connection)
-        sql_dialect.exclusive(connection)
-        self.destination.prepare(connection)
-        log = AuditLog(connection)
-        log.install()
-        log.track_all(redacted=self._redact, besides=_own_tables(connection))
+        if self._known.get(connection.engine) == sql_dialect.fingerprint(connection):
+            return
+        with sql_dialect.alone(connection):
+            self.destination.prepare(connection)
+            log = AuditLog(connection)
+            log.install()
+            log.track_all(redacted=self._redact, besides=_own_tables(connection))
         self._known[connection.engine] = sql_dialect.fingerprint(connection)
 
     def parcel(self, writing: Writing) -> Parcel | None:
@@ -234,11 +251,14 @@ class QueryLogger(Logger):
 
     def begin(self, writing: Writing) -> None:
         """Make the tables that are needed."""
-        engine = writing.connection.engine
-        if engine not in self._prepared:
-            sql_dialect_of(writing.connection).exclusive(writing.connection)
-            self.destination.prepare(writing.connection)
-            self._prepared.add(engine)
+        self._make(writing.connection)
+
+    def _make(self, connection: Connection) -> None:
+        """What is written to later, or by now."""
+        if connection.engine not in self._prepared:
+            with sql_dialect_of(connection).alone(connection):
+                self.destination.prepare(connection)
+            self._prepared.add(connection.engine)
 
     def parcel(self, writing: Writing) -> Parcel | None:
         """The statements that were not undone."""
@@ -307,6 +327,12 @@ def _engine_of(to: Source) -> Engine:
         raise ConfigurationError("The database of the log is not known: `to` has no engine.")
     engine: Engine = bind.engine
     return engine
+
+
+def _commits(connection: Connection, statement: Statement) -> bool:
+    """Whether a statement commits all that was done before."""
+    is_one = statement.is_definition or statement.verb == "truncate"
+    return is_one and sql_dialect_of(connection).commits_definitions
 
 
 def _own_tables(connection: Connection) -> list[str]:

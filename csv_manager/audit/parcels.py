@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection, Engine, delete, insert, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from csv_manager.audit.log import AuditLog
 from csv_manager.audit.models import Base, ChangeLog, Delivered, QueryLog
@@ -156,6 +156,9 @@ class Destination:
             try:
                 shipment = Shipment(self)
                 shipment.add(self, parcel, connection)
+            except IntegrityError:  # another process writes it as well
+                self.delivered(parcel)
+                continue
             except SQLAlchemyError as error:
                 self.lost(error)
                 return count

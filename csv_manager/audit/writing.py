@@ -116,6 +116,7 @@ class Writing:
         shipments = Shipments()
         with quiet(self.connection):
             try:
+                self._catch_up()
                 for logger, parcel in self._keep():
                     logger.destination.send(self.connection, parcel, shipments)
                 self._commit()
@@ -157,6 +158,11 @@ class Writing:
             _logger.warning("The audit log could not be sealed; the next transaction does it.", exc_info=True)
             self.connection.dialect.do_rollback(self.connection.connection)
 
+    def _catch_up(self) -> None:
+        """Write first what earlier transactions left, so that a log is in the order of commits."""
+        for logger in self._loggers:
+            logger.destination.catch_up(self.connection)
+
     def _commit(self) -> None:
         """Errors are those that SQLAlchemy makes of the driver's."""
         dialect = self.connection.dialect
@@ -170,12 +176,14 @@ class Writing:
         for logger in self._loggers:
             if is_committed:
                 logger.destination.forgotten(self._forgotten[logger])
-                logger.destination.catch_up(self.connection)
             logger.ended(self, is_committed=is_committed)
 
     def rollback(self) -> None:
         """Nothing of it is there."""
         self._end()
+        if self.begun is not None and not self.connection.invalidated:
+            with quiet(self.connection), contextlib.suppress(SQLAlchemyError):
+                sql_dialect_of(self.connection).drop_token(self.connection)
         self._tell(is_committed=False)
 
     def _end(self) -> None:

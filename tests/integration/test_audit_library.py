@@ -8,11 +8,26 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import servers
-from sqlalchemy import Engine, ForeignKey, create_engine, delete, event, func, insert, select, text, update
+from sqlalchemy import (
+    Double,
+    Engine,
+    ForeignKey,
+    LargeBinary,
+    Numeric,
+    String,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
 
@@ -20,11 +35,13 @@ from csv_manager.audit import ChangeLog, QueryLog, log_changes, log_queries
 from csv_manager.audit.log import AuditLog
 from csv_manager.core.errors import AuditError, ConfigurationError
 
-KINDS = ["sqlite", "postgresql"]
+KINDS = ["sqlite", "postgresql", "mariadb"]
 
 
 class Base(DeclarativeBase):
-    pass
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: String(99), bytes: LargeBinary(99), decimal.Decimal: Numeric(12, 2), float: Double,
+    }  # fmt: skip
 
 
 class Person(Base):
@@ -87,6 +104,10 @@ def make(tmp_path: Path) -> Iterator[Make]:
 def engine(request: pytest.FixtureRequest, make: Make) -> Engine:
     """A database with the tables, and a row."""
     made = make(request.param)
+    Base.metadata.create_all(made, tables=[Person.__table__, Stock.__table__])
+    if request.param == "mariadb":  # which has no deferred constraints, and whose cascades fire no triggers
+        with made.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE visit (id INTEGER PRIMARY KEY, person INTEGER)")
     Base.metadata.create_all(made)
     with made.begin() as connection:
         connection.execute(insert(Person), {"name": "Ada", "age": 36})
@@ -211,7 +232,7 @@ def test_keys_and_values_of_every_kind(engine: Engine, there: Engine) -> None:
     log_changes(of=engine, to=there)
     day = dt.date(2026, 11, 20)
     given = {
-        "at": dt.datetime(2026, 11, 20, 17, 0, 0, 250000), "price": decimal.Decimal("1.10"), "label": b"\0\xff",  # noqa: DTZ001
+        "at": dt.datetime(2026, 11, 20, 17), "price": decimal.Decimal("1.10"), "label": b"\0\xff",  # noqa: DTZ001
         "is_open": True, "weight": 0.1 + 0.2,
     }  # fmt: skip
     with Session(engine) as session:
@@ -225,7 +246,7 @@ def test_keys_and_values_of_every_kind(engine: Engine, there: Engine) -> None:
         session.commit()
     (_, _, key, made), (_, _, _, updated), (_, _, _, gone) = changes(there)
     assert key == {"shop": "é'\"", "day": "2026-11-20"}
-    assert str(made["at"]["new"]).startswith("2026-11-20 17:00:00.25")
+    assert str(made["at"]["new"]).startswith("2026-11-20 17:00:00")
     assert decimal.Decimal(str(made["price"]["new"])) == decimal.Decimal("1.1")
     assert (made["label"]["new"], made["weight"]["new"]) == ("AP8=", 0.1 + 0.2)
     assert made["is_open"]["new"] == 1
@@ -233,9 +254,8 @@ def test_keys_and_values_of_every_kind(engine: Engine, there: Engine) -> None:
     assert gone["label"] == {"old": "AP8=", "new": None}
 
 
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"], indirect=True)
 def test_cascades_and_defaults_are_told_and_what_changes_nothing_is_not(engine: Engine, there: Engine) -> None:
-    if engine.name == "mysql":
-        pytest.skip("MariaDB's cascades fire no triggers")
     log_changes(of=engine, to=there)
     with engine.begin() as connection:
         connection.execute(insert(Visit).values(person=1))
@@ -303,7 +323,9 @@ def test_a_log_that_is_away_fails_the_write(engine: Engine, tmp_path: Path) -> N
     away.dispose()
 
 
-def test_a_log_that_is_away_waits_if_it_may(engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_log_that_is_away_waits_if_it_may(
+    engine: Engine, there: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     away = create_engine(f"sqlite:///{tmp_path}/none/log.db")
     for log in (log_changes, log_queries):
         log(of=engine, to=away, when_away="buffer", extra={"a": 1})
@@ -315,13 +337,13 @@ def test_a_log_that_is_away_waits_if_it_may(engine: Engine, tmp_path: Path, capl
     (tmp_path / "none").mkdir()
     with engine.begin() as connection:
         connection.execute(update(Person).values(age=39))
-    assert [diff["age"]["new"] for *_, diff in changes(away)] in ([37, 38, 39], [39, 37, 38])
+    assert [diff["age"]["new"] for *_, diff in changes(away)] == [37, 38, 39]
     assert len(queries(away)) == 3
     with engine.begin() as connection:
         connection.execute(update(Person).values(age=40))
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM csv_audit_parcels")) == 2
-        assert log_changes(of=create_engine("sqlite://"), to=away).deliver(connection) == 2
+        assert log_changes(of=there, to=away).deliver(connection) == 2
     assert len(changes(away)) == 4
     assert len(queries(away)) == 4
     with Session(away) as session:
@@ -329,9 +351,8 @@ def test_a_log_that_is_away_waits_if_it_may(engine: Engine, tmp_path: Path, capl
     away.dispose()
 
 
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"], indirect=True)
 def test_a_commit_that_the_database_refuses_is_not_told(engine: Engine, there: Engine) -> None:
-    if engine.name == "mysql":
-        pytest.skip("MariaDB has no deferred constraints")
     log_changes(of=engine, to=there)
     with engine.connect() as connection:
         connection.execute(update(Person).values(age=37))

@@ -1,6 +1,7 @@
 """What a module of a database has to offer."""
 
 import abc
+import contextlib
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,9 @@ Checkpoint = dict[str, int]
 class SqlDialect(abc.ABC):
     """One kind of database whose tables can be audited."""
 
+    #: Whether a statement that makes, changes or empties tables commits what was done before, and itself.
+    commits_definitions = False
+
     @abc.abstractmethod
     def prepare(self, connection: Connection) -> None:
         """Have what this connection does be audited as a whole."""
@@ -33,6 +37,19 @@ class SqlDialect(abc.ABC):
     @abc.abstractmethod
     def exclusive(self, connection: Connection) -> None:
         """Wait until nobody else makes tables of a log, and let nobody else, until this transaction ends."""
+
+    @contextlib.contextmanager
+    def alone(self, connection: Connection) -> Iterator[None]:
+        """Make tables of a log while nobody else does."""
+        self.exclusive(connection)
+        try:
+            yield
+        finally:
+            self.release(connection)
+
+    @abc.abstractmethod
+    def release(self, connection: Connection) -> None:
+        """Let others make tables of a log, where the end of the transaction does not."""
 
     @abc.abstractmethod
     def install(self, connection: Connection) -> None:
@@ -69,6 +86,10 @@ class SqlDialect(abc.ABC):
     @abc.abstractmethod
     def set_token(self, connection: Connection, token: str | None) -> None:
         """Have the entries that this transaction makes from now on have a token."""
+
+    @abc.abstractmethod
+    def drop_token(self, connection: Connection) -> None:
+        """Take the token back where the end of the transaction does not."""
 
     @abc.abstractmethod
     def lock(self, connection: Connection) -> None:

@@ -72,6 +72,9 @@ class Postgresql(SqlDialect):
         """By a lock that means nothing else."""
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
+    def release(self, connection: Connection) -> None:
+        """The end of the transaction does."""
+
     def install(self, connection: Connection) -> None:
         """The sequence of numbers."""
         connection.execute(text("CREATE SEQUENCE IF NOT EXISTS csv_audit_numbers"))
@@ -196,6 +199,9 @@ class Postgresql(SqlDialect):
     def set_token(self, connection: Connection, token: str | None) -> None:
         """As a setting of the transaction."""
         connection.execute(text("SELECT set_config('csv_audit.token', :token, true)"), {"token": token or ""})
+
+    def drop_token(self, connection: Connection) -> None:
+        """The token goes with the transaction."""
 
     def lock(self, connection: Connection) -> None:
         """By the row of the head."""

@@ -37,6 +37,9 @@ class Sqlite(SqlDialect):
         if not self._driver(connection).in_transaction:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
+    def release(self, connection: Connection) -> None:
+        """The end of the transaction does."""
+
     def install(self, connection: Connection) -> None:
         """Nothing."""
 
@@ -128,6 +131,9 @@ class Sqlite(SqlDialect):
     def set_token(self, connection: Connection, token: str | None) -> None:
         """In a row that the triggers read; it is nobody else's to see before this transaction ends."""
         connection.exec_driver_sql("UPDATE csv_audit_context SET token = ?", (token,))
+
+    def drop_token(self, connection: Connection) -> None:
+        """The token goes with the transaction."""
 
     def lock(self, connection: Connection) -> None:
         """There is one writer."""
