@@ -159,7 +159,7 @@ def mariadb_statement(source: random.Random, *, is_alone: bool) -> str:
             f"UPDATE parents SET name = {one} WHERE id = {row(source)}",
             f"UPDATE parents SET id = id + 100 WHERE id = {row(source)}",
             f"UPDATE parents SET r = r + 1, at = CURRENT_TIMESTAMP(6) WHERE id > {row(source)}",
-            f"DELETE FROM parents WHERE id = {row(source)}",
+            f"DELETE FROM parents WHERE id % 6 = {row(source)}",
             f"INSERT INTO {MARIADB_CHILD} (v, e, f) VALUES ('x', '', {row(source)} / 3)",
             f"UPDATE {MARIADB_CHILD} SET v = 'y ', f = f * 1.1, i = i + 1 WHERE id < {row(source)}",
             f"DELETE FROM {MARIADB_CHILD} WHERE id % 2 = 0",
