@@ -18,9 +18,11 @@ from csv_manager.audit.log import AuditLog
 from csv_manager.audit.models import ChangeLog, QueryLog
 from csv_manager.audit.parameters import Redaction, plain, told_parameters
 from csv_manager.audit.parcels import CHANGES, QUERIES, Destination, Parcel, WhenAway
+from csv_manager.audit.quiet import is_quiet, quiet
 from csv_manager.audit.sql_dialects import sql_dialect_of
 from csv_manager.audit.statements import Statement, parse
-from csv_manager.audit.writing import Writing, is_quiet, quiet
+from csv_manager.audit.tables import outbox
+from csv_manager.audit.writing import Writing
 from csv_manager.core import clock
 from csv_manager.core.errors import AuditError, ConfigurationError
 
@@ -53,15 +55,6 @@ class Logger(abc.ABC):
         while self._heard:
             target, name, function = self._heard.pop()
             event.remove(target, name, function)
-
-    def deliver(self, connection: Connection) -> int:
-        """Write what waits in the audited database, of which this is a connection; how many transactions it tells of.
-
-        Each transaction does so before it ends, so it is only needed where none follows.
-        """
-        self.destination.is_behind = True
-        with quiet(connection):
-            return self.destination.catch_up(connection)
 
     @abc.abstractmethod
     def _make(self, connection: Connection) -> None:
@@ -219,6 +212,7 @@ class ChangeLogger(Logger):
             log.install()
             log.track_all(redacted=self._redact, besides=_own_tables(connection))
         self._known[connection.engine] = sql_dialect.fingerprint(connection)
+        _note(connection)
 
     def parcel(self, writing: Writing) -> Parcel | None:
         """Its changes, by their token."""
@@ -230,7 +224,7 @@ class ChangeLogger(Logger):
 
     def ended(self, writing: Writing, *, is_committed: bool) -> None:
         """Triggers that were made in it are not there if it was rolled back."""
-        if not is_committed:
+        if not is_committed and writing.has_made:
             self._known.pop(writing.connection.engine, None)
 
 
@@ -259,6 +253,7 @@ class QueryLogger(Logger):
             with sql_dialect_of(connection).alone(connection):
                 self.destination.prepare(connection)
             self._prepared.add(connection.engine)
+            _note(connection)
 
     def parcel(self, writing: Writing) -> Parcel | None:
         """The statements that were not undone."""
@@ -267,7 +262,7 @@ class QueryLogger(Logger):
 
     def ended(self, writing: Writing, *, is_committed: bool) -> None:
         """Tables that were made in it are not there if it was rolled back."""
-        if not is_committed:
+        if not is_committed and writing.has_made:
             self._prepared.discard(writing.connection.engine)
 
 
@@ -286,8 +281,8 @@ def log_changes(
 
     `to` is the database of the log, which may be that of `of`: there, the log is committed with the changes. In another
     one it is written before they are committed, and committed after. While that one is away, writes `fail` with
-    `AuditError`; or with `when_away="buffer"` the log waits in the audited database, and a later transaction, or
-    `ChangeLogger.deliver`, brings it. Neither loses a row or tells one twice.
+    `AuditError`; or with `when_away="buffer"` the log waits in the audited database, and a later transaction or
+    `deliver` brings it. Neither loses a row or tells one twice.
 
     `extra` is told with each row, as JSON has it. `redact` has, by table, columns whose values are not to be in the
     log: `{"users": ["password"]}`.
@@ -314,6 +309,19 @@ def log_queries(
     return QueryLogger(of=of, to=to, extra=extra, redact=redact or {}, when_away=when_away)
 
 
+def deliver(*, of: Engine, to: Source) -> int:
+    """Write to a log's database what waits for it in an audited one; for how many transactions, of each log.
+
+    Each transaction does so, so this is for after the last one, such as after a crash.
+    """
+    destination = Destination(_engine_of(to), "buffer")
+    with of.begin() as connection, quiet(connection):
+        outbox.create_all(connection)
+        count = destination.catch_up(connection)
+        destination.forget(connection)
+    return count
+
+
 def _engine_of(to: Source) -> Engine:
     if isinstance(to, Engine):
         return to
@@ -333,6 +341,13 @@ def _commits(connection: Connection, statement: Statement) -> bool:
     """Whether a statement commits all that was done before."""
     is_one = statement.is_definition or statement.verb == "truncate"
     return is_one and sql_dialect_of(connection).commits_definitions
+
+
+def _note(connection: Connection) -> None:
+    """Tables were made, which a rollback takes back if the database can."""
+    writing = Writing.current(connection)
+    if writing is not None and not sql_dialect_of(connection).commits_definitions:
+        writing.has_made = True
 
 
 def _own_tables(connection: Connection) -> list[str]:

@@ -20,6 +20,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from csv_manager.audit.log import AuditLog
 from csv_manager.audit.models import Base, ChangeLog, Delivered, QueryLog
+from csv_manager.audit.quiet import quiet
 from csv_manager.audit.tables import outbox, parcels, statements
 from csv_manager.core.errors import AuditError, clause
 
@@ -193,7 +194,8 @@ class Destination:
     def connect(self) -> Connection:
         """A connection to the database, whose tables are there."""
         if not self._has_tables:
-            Base.metadata.create_all(self._engine)
+            with self._engine.begin() as connection, quiet(connection):
+                Base.metadata.create_all(connection)
             self._has_tables = True
         return self._engine.connect()
 
@@ -213,14 +215,18 @@ class Shipment:
         """Write a parcel, unless it is there already. Raises `SQLAlchemyError` if it cannot be; then nothing is."""
         self._parcels.append((destination, parcel))
         try:
-            known = select(Delivered.parcel).where(Delivered.parcel == parcel.id)
-            if self._there.execute(known).first() is None:
-                self._there.execute(insert(Delivered), {"parcel": parcel.id})
-                destination.clean(self._there)
-                parcel.write(self._there, audited)
+            with quiet(self._there):
+                self._add(destination, parcel, audited)
         except BaseException:
             self._there.close()
             raise
+
+    def _add(self, destination: Destination, parcel: Parcel, audited: Connection) -> None:
+        known = select(Delivered.parcel).where(Delivered.parcel == parcel.id)
+        if self._there.execute(known).first() is None:
+            self._there.execute(insert(Delivered), {"parcel": parcel.id})
+            destination.clean(self._there)
+            parcel.write(self._there, audited)
 
     def commit(self) -> None:
         """Have the rows be there. Errors are noted, for the transaction that they tell of is there already."""

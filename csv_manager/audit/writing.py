@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
@@ -10,13 +10,14 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from csv_manager.audit.log import AuditLog, Begun
 from csv_manager.audit.parcels import Destination, Parcel, Shipments
+from csv_manager.audit.quiet import quiet
 from csv_manager.audit.sql_dialects import sql_dialect_of
 from csv_manager.audit.statements import Statement
 from csv_manager.core import clock
 from csv_manager.core.errors import AuditError
 
 _logger = logging.getLogger(__name__)
-_WRITING, _QUIET = "csv_manager.audit", "csv_manager.audit.quiet"
+_WRITING = "csv_manager.audit"
 
 
 class Logger(Protocol):
@@ -41,6 +42,8 @@ class Writing:
         self.connection = connection
         self.began = clock.now()
         self.begun: Begun | None = None
+        #: Whether a logger has made tables or triggers in it.
+        self.has_made = False
         self._is_sealed = True
         self._loggers: list[Logger] = []
         self._statements: list[tuple[Logger, dict[str, Any]]] = []
@@ -188,19 +191,3 @@ class Writing:
 
     def _end(self) -> None:
         self.connection.info.pop(_WRITING, None)
-
-
-@contextlib.contextmanager
-def quiet(connection: Connection) -> Iterator[None]:
-    """What is executed here is the log's own."""
-    before = connection.info.get(_QUIET, False)
-    connection.info[_QUIET] = True
-    try:
-        yield
-    finally:
-        connection.info[_QUIET] = before
-
-
-def is_quiet(connection: Connection) -> bool:
-    """Whether what is executed is the log's own."""
-    return bool(connection.info.get(_QUIET))
