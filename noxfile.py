@@ -57,6 +57,7 @@ ONCE = (
     "tests/integration/test_server_transactions.py",
     "tests/integration/test_two_roles.py",
     "tests/integration/test_two_roles_of_plugins.py",
+    "tests/laws/test_audit_server_laws.py",
     "tests/laws/test_loading_laws.py",
     "tests/laws/test_target_laws.py",
     "tests/unit/test_benchmarks.py",
