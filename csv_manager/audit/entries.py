@@ -64,8 +64,8 @@ class AuditedTable:
 class Entry:
     """One row that was inserted, updated or deleted: its cells before and after.
 
-    `number` counts the entries of all tables. `token` is that of the transaction, None if another program made it, and
-    `at` the time in UTC as ISO-8601 has it.
+    `number` counts the entries of all tables. `token` is that of the transaction; of what another program changes, that
+    of its statement where the database tells no more. `at` is the time in UTC as ISO-8601 has it.
     """
 
     table: AuditedTable

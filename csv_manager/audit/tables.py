@@ -21,7 +21,8 @@ audited = Table(
     Column("ended", String(32)),
 )
 
-#: Who made the entries with a token, which are behind the one of a number.
+#: Who made the entries with a token, which are behind the one of a number. Of another program `extra` has what its
+#: database tells: the program's name, and the statement.
 transactions = Table(
     "csv_audit_transactions",
     metadata,

@@ -172,7 +172,8 @@ def test_histories_have_all_that_there_is(engine: Engine) -> None:
     assert {(entry.table.name, entry.type) for entry in entries} == set(
         itertools.product((table.name for table in tables), ("insert", "update", "delete"))
     )
-    assert {entry.token is None for entry in entries} == {True, False}
+    assert len({entry.token for entry in entries}) > 40
+    assert None not in {entry.token for entry in entries}
 
 
 @pytest.mark.parametrize("seed", range(40))

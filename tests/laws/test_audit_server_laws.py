@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 import servers
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, select, text
 from sqlalchemy.exc import DBAPIError
 
 from csv_manager.audit.applying import replay, undo
 from csv_manager.audit.entries import AuditedTable
 from csv_manager.audit.log import AuditLog
 from csv_manager.audit.sql_dialects import sql_dialect_of
-from csv_manager.audit.tables import seals
+from csv_manager.audit.tables import seals, transactions
 
 POSTGRESQL = """
 CREATE TABLE pairs (a integer, b varchar(9), v numeric, PRIMARY KEY (b, a));
@@ -278,12 +278,17 @@ def test_histories_have_all_that_there_is(engine: Engine) -> None:
     with engine.connect() as connection:
         entries = list(AuditLog(connection).entries())
         head = connection.execute(text("SELECT * FROM csv_audit_head")).mappings().one()
+        told = connection.execute(text('SELECT token, "user", extra FROM csv_audit_transactions')).all()
     kinds = {(entry.table.schema, entry.table.name, entry.type) for entry in entries}
     assert len(marks) > 40
     missed = {(table.schema, table.name, kind) for table in tables for kind in ("insert", "update", "delete")} - kinds
     assert {name for _, name, _ in missed} <= {"bare", "parted_low", "parted_high"}
     assert {kind for _, _, kind in missed} == {"update"}
-    assert {entry.token is None for entry in entries} == {True, False}
+    assert {entry.token for entry in entries} <= {token for token, *_ in told}
+    others = [extra for _, _, extra in told if "statement" in (extra or {})]
+    assert len(others) > 10
+    assert {user for _, user, _ in told} >= {"postgres"}
+    assert {extra["statement"].split()[0] for extra in others} <= {"INSERT", "UPDATE", "DELETE", "TRUNCATE", "MERGE"}
     # What is sealed is told by one number, but for what was going on near the end.
     assert head["upto"] > entries[-1].number / 2
 
@@ -303,7 +308,7 @@ def test_a_seal_is_found_broken_when_anything_of_it_changes(engine: Engine) -> N
         f"UPDATE {table} SET at = at + interval '1 us' WHERE number = (SELECT min(number) FROM {table})",
         f"DELETE FROM {table} WHERE number = (SELECT min(number) FROM {table})",
         f"UPDATE {table} SET token = 'x' WHERE number = (SELECT max(number) FROM {table})",
-        "UPDATE csv_audit_transactions SET host = 'x' WHERE token = (SELECT min(token) FROM csv_audit_transactions)",
+        f"UPDATE csv_audit_transactions SET host = 'x' WHERE token = (SELECT min(token) FROM {table})",
         "DELETE FROM csv_audit_seals WHERE number = 1",
     ):
         with engine.connect() as connection:
@@ -357,8 +362,11 @@ def test_histories_of_mariadb_have_all_that_there_is() -> None:
         tables, marks = history(engine, random.Random(5), 60)
         with engine.connect() as connection:
             entries = list(AuditLog(connection).entries())
+            told = connection.execute(select(transactions.c.token, transactions.c.user)).all()
     kinds = {(entry.table.name, entry.type) for entry in entries}
     assert len(marks) > 30
     assert {(table.name, kind) for table in tables for kind in ("insert", "update", "delete")} == kinds
-    told = {str(cell) for entry in entries for cell in entry.new or ()}
-    assert {"-12:00:01.500", "x,y", '{"a": 1.10}', "5", "y ", "None"} <= told
+    assert {user for _, user in told} >= {"root"}
+    assert {entry.token for entry in entries} <= {token for token, _ in told}
+    cells = {str(cell) for entry in entries for cell in entry.new or ()}
+    assert {"-12:00:01.500", "x,y", '{"a": 1.10}', "5", "y ", "None"} <= cells

@@ -141,14 +141,28 @@ class Mariadb(SqlDialect):
         cells = ", ".join(self._cell(table, letter, place, row) for (place, _), (_, row) in sides)
         insert = (
             f"INSERT INTO {table.entries} (type, token, at, {listed}) "  # noqa: S608 - quoted
-            f"VALUES ('{letter}', @csv_audit_token, UTC_TIMESTAMP(6), {cells})"
+            f"VALUES ('{letter}', COALESCE(@csv_audit_token, @csv_audit_other), UTC_TIMESTAMP(6), {cells})"
         )
+        insert = f"{self._begin_other()}; {insert}"
         if letter == "u":
             differs = " OR ".join(self._differs(table, place) for place in range(len(table.columns)))
             insert = f"IF {differs} THEN {insert}; END IF"
         on = self.quoted(table.schema, table.name)
         when = f"AFTER {TYPES[letter].upper()} ON {on} FOR EACH ROW"
         return f"CREATE TRIGGER {self.quoted(table.schema, name)} {when} BEGIN {insert}; END"
+
+    @staticmethod
+    def _begin_other() -> str:
+        """What is known of a statement of another program: its user, and from where."""
+        who = "SUBSTRING_INDEX(USER(), '@', -1), SUBSTRING_INDEX(USER(), '@', 1)"
+        return (
+            "IF @csv_audit_token IS NULL AND NOT (@csv_audit_at <=> UTC_TIMESTAMP(6)) THEN "  # noqa: S608 - constants
+            "SET @csv_audit_other = REPLACE(UUID(), '-', ''), @csv_audit_at = UTC_TIMESTAMP(6); "
+            "INSERT INTO csv_audit_transactions (token, created, `after`, host, user) "
+            "SELECT @csv_audit_other, DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%dT%H:%i:%S.%fZ'), "
+            f"GREATEST(CAST(next_not_cached_value AS SIGNED) - CAST(cache_size AS SIGNED) - 1, 0), {who} "
+            "FROM csv_audit_numbers; END IF"
+        )
 
     def _cell(self, table: AuditedTable, letter: str, place: int, row: str) -> str:
         """A cell as the log is to have it."""

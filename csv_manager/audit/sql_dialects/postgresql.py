@@ -26,6 +26,7 @@ _SETTINGS = {
     "extra_float_digits": "1", "lc_monetary": "C",
 }  # fmt: skip
 _TOKEN = "nullif(pg_catalog.current_setting('csv_audit.token', true), '')"  # noqa: S105 - a setting's name
+_NOW = """pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 _AT = """to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 #: A number that nobody else locks, as far as can be known.
 _LOCK = 0x6373765F6175
@@ -153,8 +154,22 @@ class Postgresql(SqlDialect):
         name = self.quoted(schema, f"csv_audit_write_{table.number}")
         return (
             f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $csv_manager$\n"
-            f"BEGIN\nIF TG_OP = 'INSERT' THEN {parts[0]};\nELSIF TG_OP = 'UPDATE' THEN {parts[1]};\n"
+            f"BEGIN\nIF {_TOKEN} IS NULL THEN {self._begin_other(table, schema)}; END IF;\n"
+            f"IF TG_OP = 'INSERT' THEN {parts[0]};\nELSIF TG_OP = 'UPDATE' THEN {parts[1]};\n"
             f"ELSIF TG_OP = 'DELETE' THEN {parts[2]};\nELSE {all_rows};\nEND IF;\nRETURN NULL;\nEND\n$csv_manager$"
+        )
+
+    def _begin_other(self, table: AuditedTable, schema: str | None) -> str:
+        """What is known of the transaction of another program: its user, from where, by what, and its statement."""
+        told = "NULL" if table.redacted else "pg_catalog.current_query()"
+        return (
+            "PERFORM pg_catalog.set_config('csv_audit.token', "  # noqa: S608 - quoted
+            "pg_catalog.replace(pg_catalog.gen_random_uuid()::text, '-', ''), true); "
+            f"INSERT INTO {self.quoted(schema, 'csv_audit_transactions')} "
+            f'(token, created, after, host, "user", extra) SELECT {_TOKEN}, {_NOW}, last_value - 1, '
+            "coalesce(pg_catalog.host(pg_catalog.inet_client_addr()), ''), session_user, "
+            "pg_catalog.json_build_object('program', pg_catalog.current_setting('application_name'), "
+            f"'statement', {told}) FROM {self.quoted(schema, 'csv_audit_numbers')}"
         )
 
     def _insert(self, table: AuditedTable, entries: str, letter: str, rows: Mapping[str, str]) -> str:

@@ -19,6 +19,14 @@ from csv_manager.audit.values import RawText, Value
 
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 _COUNT = "UPDATE csv_audit_context SET number = number + 1"
+#: The token of a statement of another program: the time is one and the same for all that a statement does.
+_OTHER = "strftime('%Y%m%d%H%M%f', 'now')"
+#: No OR IGNORE: within a trigger it would be what the statement has that fired it.
+_OTHERS = (
+    "INSERT INTO csv_audit_transactions (token, created, after, host, user) "  # noqa: S608 - constants
+    f"SELECT {_OTHER}, {_NOW}, number - 1, '', '' FROM csv_audit_context WHERE token IS NULL "
+    f"AND NOT EXISTS (SELECT 1 FROM csv_audit_transactions WHERE token = {_OTHER})"
+)
 #: What PRAGMA table_xinfo says of a column that is computed from others.
 _GENERATED = (2, 3)
 _PAGE = 1000
@@ -92,12 +100,14 @@ class Sqlite(SqlDialect):
         sides = list(itertools.product(enumerate(table.columns), rows.items()))
         columns = ", ".join(f"{side}{place}" for (place, _), (side, _) in sides)
         cells = ", ".join(self._cell(table, letter, name, row) for (_, name), (_, row) in sides)
-        told = f"SELECT number, '{letter}', token, {_NOW}, {cells} FROM csv_audit_context"  # noqa: S608 - quoted
+        whose = f"coalesce(token, {_OTHER})"
+        told = f"SELECT number, '{letter}', {whose}, {_NOW}, {cells} FROM csv_audit_context"  # noqa: S608 - quoted
         when = f"AFTER {change} ON {self.quoted(table.name)}"
         if letter == "u":
             when += f" WHEN {' OR '.join(map(self._differs, table.columns))}"
         insert = f"INSERT INTO {table.entries} (number, type, token, at, {columns}) {told}"
-        return f"CREATE TRIGGER IF NOT EXISTS {self._trigger(table, letter)} {when} BEGIN {_COUNT}; {insert}; END"
+        name, steps = self._trigger(table, letter), f"{_COUNT}; {_OTHERS}; {insert}"
+        return f"CREATE TRIGGER IF NOT EXISTS {name} {when} BEGIN {steps}; END"
 
     def _cell(self, table: AuditedTable, letter: str, name: str, row: str) -> str:
         """A cell as the log is to have it."""
