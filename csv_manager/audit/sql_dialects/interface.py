@@ -4,8 +4,9 @@ import abc
 import contextlib
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from csv_manager.audit.entries import AuditedTable, Cells, Row
 from csv_manager.audit.values import Value
@@ -142,6 +143,20 @@ class SqlDialect(abc.ABC):
     @abc.abstractmethod
     def delete(self, connection: Connection, table: AuditedTable, cells: Cells) -> int:
         """Delete one row that has exactly these cells; how many there are, which is one if all is well."""
+
+    @abc.abstractmethod
+    def unchecked(self, connection: Connection) -> contextlib.AbstractContextManager[bool]:
+        """Have foreign keys do nothing to rows that are written in this, if that can be; whether it can."""
+
+    def has_orphans(self, connection: Connection, schema: str | None, name: str, key: Mapping[str, Any]) -> bool:
+        """Whether a table has rows that refer to none by a foreign key, as SQLAlchemy's inspector tells of it."""
+        pairs = list(zip(key["constrained_columns"], key["referred_columns"], strict=True))
+        on = " AND ".join(f"p.{self.quoted(theirs)} = c.{self.quoted(own)}" for own, theirs in pairs)
+        refers = " AND ".join(f"c.{self.quoted(own)} IS NOT NULL" for own, _ in pairs)
+        parent = self.quoted(key["referred_schema"], key["referred_table"])
+        query = f"SELECT 1 FROM {self.quoted(schema, name)} c LEFT JOIN {parent} p ON {on} "  # noqa: S608 - quoted
+        query += f"WHERE {refers} AND p.{self.quoted(pairs[0][1])} IS NULL LIMIT 1"
+        return connection.execute(text(query.replace(":", r"\:"))).first() is not None
 
     @staticmethod
     def quoted(*names: str | None) -> str:

@@ -9,12 +9,14 @@ one is noted, with a transaction that begins after that: once all before this on
 one is to come any more.
 """
 
+import contextlib
 import itertools
 import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from csv_manager.audit.entries import CHANGED, REDACTED, AuditedTable, Cells, Row
 from csv_manager.audit.sql_dialects.interface import SIDES, Checkpoint, Shape, SqlDialect
@@ -263,6 +265,20 @@ class Postgresql(SqlDialect):
         while rows := connection.execute(text(query), {"after": after, **given}).all():
             yield [tuple(row) for row in rows]
             after = rows[-1][0]
+
+    @contextlib.contextmanager
+    def unchecked(self, connection: Connection) -> Iterator[bool]:
+        """As a replica, in which our triggers fire all the same; who may not be one leaves it."""
+        before = connection.scalar(text("SHOW session_replication_role"))
+        role = text("SELECT set_config('session_replication_role', :role, true)")
+        try:
+            with connection.begin_nested():
+                connection.execute(role, {"role": "replica"})
+        except DBAPIError:
+            yield False
+            return
+        yield True
+        connection.execute(role, {"role": before})
 
     def settle(self, connection: Connection) -> None:
         """By settings of this transaction."""

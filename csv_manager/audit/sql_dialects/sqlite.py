@@ -5,6 +5,7 @@ type, which keep any value. Values are compared by their bytes and types, for a 
 1.0. What REPLACE deletes is in the log if the connection has `PRAGMA recursive_triggers` on.
 """
 
+import contextlib
 import itertools
 import sqlite3
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -161,6 +162,10 @@ class Sqlite(SqlDialect):
         """All that there are: transactions write one after the other, and what is undone takes no number."""
         del before
         return self.last(connection), {}
+
+    def unchecked(self, connection: Connection) -> contextlib.AbstractContextManager[bool]:
+        """By a pragma that is told only before a transaction, by who opens the connection."""
+        return contextlib.nullcontext(not connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one())
 
     def settle(self, connection: Connection) -> None:
         """There is nothing to be done."""
