@@ -148,6 +148,10 @@ class SqlDialect(abc.ABC):
     def unchecked(self, connection: Connection) -> contextlib.AbstractContextManager[bool]:
         """Have foreign keys do nothing to rows that are written in this, if that can be; whether it can."""
 
+    @abc.abstractmethod
+    def count_on(self, connection: Connection, name: str) -> None:
+        """Have columns that count go on behind the rows that a table was given."""
+
     def has_orphans(self, connection: Connection, schema: str | None, name: str, key: Mapping[str, Any]) -> bool:
         """Whether a table has rows that refer to none by a foreign key, as SQLAlchemy's inspector tells of it."""
         pairs = list(zip(key["constrained_columns"], key["referred_columns"], strict=True))

@@ -258,6 +258,9 @@ class Mariadb(SqlDialect):
         del connection
         return contextlib.nullcontext(enter_result=True)
 
+    def count_on(self, connection: Connection, name: str) -> None:
+        """They do."""
+
     def settle(self, connection: Connection) -> None:
         """Each statement is told by itself."""
 

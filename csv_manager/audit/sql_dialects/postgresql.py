@@ -280,6 +280,18 @@ class Postgresql(SqlDialect):
         yield True
         connection.execute(role, {"role": before})
 
+    def count_on(self, connection: Connection, name: str) -> None:
+        """By their sequences."""
+        table = self.quoted(name)
+        told = text(
+            "SELECT attname, pg_get_serial_sequence(:table, attname) FROM pg_catalog.pg_attribute "
+            "WHERE attrelid = pg_catalog.to_regclass(:table) AND attnum > 0 AND NOT attisdropped"
+        )
+        for column, sequence in connection.execute(told, {"table": table}).all():
+            if sequence is not None:
+                most = f"(SELECT coalesce(max({_escape(self.quoted(column))}), 0) + 1 FROM {_escape(table)})"  # noqa: S608
+                connection.execute(text(f"SELECT setval(:sequence, {most}, false)"), {"sequence": sequence})
+
     def settle(self, connection: Connection) -> None:
         """By settings of this transaction."""
         told = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _SETTINGS.items())

@@ -167,6 +167,9 @@ class Sqlite(SqlDialect):
         """By a pragma that is told only before a transaction, by who opens the connection."""
         return contextlib.nullcontext(not connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one())
 
+    def count_on(self, connection: Connection, name: str) -> None:
+        """They do."""
+
     def settle(self, connection: Connection) -> None:
         """There is nothing to be done."""
 
@@ -215,9 +218,17 @@ class Sqlite(SqlDialect):
         ]
 
     def insert(self, connection: Connection, table: AuditedTable, rows: Sequence[Cells]) -> None:
-        """One after the other."""
+        """All at once, but for those with a text that is no UTF-8."""
         names = ", ".join(self.quoted(table.columns[place]) for place in table.told_places)
-        for cells in rows:
+        plain = [cells for cells in rows if RawText not in set(map(type, cells))]
+        if plain:
+            marks = ", ".join("?" for _ in table.told_places)
+            statement = f"INSERT INTO {self.quoted(table.name)} ({names}) VALUES ({marks})"  # noqa: S608 - quoted
+            given = [tuple(cells[place] for place in table.told_places) for cells in plain]
+            connection.exec_driver_sql(statement, given)
+        for cells in rows if len(plain) < len(rows) else ():
+            if RawText not in set(map(type, cells)):
+                continue
             bound = [_bound(cells[place]) for place in table.told_places]
             told = ", ".join(placeholder for placeholder, _ in bound)
             statement = f"INSERT INTO {self.quoted(table.name)} ({names}) VALUES ({told})"  # noqa: S608 - quoted
