@@ -6,12 +6,13 @@ import hashlib
 import heapq
 import json
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, text, update
 
+from csv_manager.audit.anchors import Anchor
 from csv_manager.audit.entries import AuditedTable, Entry, Row
 from csv_manager.audit.ranges import Ranges
 from csv_manager.audit.sql_dialects import sql_dialect_of
@@ -29,6 +30,8 @@ _FIRST = hashlib.sha256(b"csv_manager audit log").hexdigest()
 _FEW = 3
 #: So many stretches of entries that are not sealed are read by themselves.
 _WINDOWS = 20
+#: So many numbers are looked through at once for the newest entries.
+_WIDTH = 1000
 #: So many tokens are asked for at once.
 _MANY = 500
 
@@ -39,6 +42,18 @@ class Begun:
 
     token: str
     after: int
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """Who made entries. Of another program `host` and `user` are what its database tells, or empty."""
+
+    token: str
+    created: str
+    after: int
+    host: str
+    user: str
+    extra: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,6 +218,29 @@ class AuditLog:
             rows += map(list, self._connection.execute(select(transactions).where(some).order_by(transactions.c.token)))
         return rows
 
+    def newest(self, tables: Sequence[AuditedTable] | None = None) -> Iterator[Entry]:
+        """The entries of all tables or of some, the last one first."""
+        chosen = self.tables(ended=True) if tables is None else tables
+        parts = [f"SELECT max(number) AS n FROM {table.entries}" for table in chosen]  # noqa: S608 - our names
+        numbers = self._connection.execute(text(" UNION ALL ".join(parts))).scalars().all() if parts else []
+        upto, width = max((number for number in numbers if number), default=0), _WIDTH
+        while upto > 0:
+            after = max(upto - width, 0)
+            found = list(self.entries(after, upto, tables=chosen))
+            yield from reversed(found)
+            upto, width = after, _WIDTH if found else width * 2
+
+    def transactions(self, tokens: Collection[str]) -> dict[str, Transaction]:
+        """Who made entries, by their tokens."""
+        return {row[0]: Transaction(*row) for row in self._told(sorted(set(tokens)))}
+
+    def seal_of(self, number: int) -> Anchor | None:
+        """The seal that an entry has, if it has one."""
+        for seal in self._connection.execute(select(seals).order_by(seals.c.number.desc())):
+            if number in Ranges(seal.ranges):
+                return Anchor(number=seal.number, hash=seal.hash)
+        return None
+
     def seal(self) -> int:
         """Seal all entries that are not; how many they were."""
         self._sql_dialect.lock(self._connection)
@@ -219,14 +257,17 @@ class AuditLog:
         self._connection.execute(update(head).values(number=told["number"], hash=told["hash"], **where))
         return found.ranges.count
 
-    def verify(self) -> Verified:
-        """Compute the chain anew, and compare it with what is there."""
+    def verify(self, anchors: Iterable[Anchor] = ()) -> Verified:
+        """Compute the chain anew, and compare it with what is there, and with seals as they are known elsewhere."""
+        known = {anchor.number: anchor.hash for anchor in anchors}
         before, count, number, sealed = _FIRST, 0, 0, Ranges()
         for seal in self._connection.execute(select(seals).order_by(seals.c.number)).all():
             number += 1
             ranges = Ranges(seal.ranges)
             found = self._hashed(before, [(ranges.first - 1, ranges.last)], ranges.__contains__)
             broken = self._broken(seal, number, found, ranges)
+            if broken is None and known.get(number, seal.hash) != seal.hash:
+                broken = f"seal {number} of {seal.created} is another one than its anchor tells"
             if broken is not None:
                 return Verified(seals=number - 1, entries=count, unsealed=0, hash=before, broken=broken)
             before, count, sealed = seal.hash, count + ranges.count, sealed | ranges
@@ -234,7 +275,9 @@ class AuditLog:
         is_last = (last.number, last.hash) == (number, before) and (
             not sealed.first or Ranges([(sealed.first, last.upto)]) | Ranges(last.beyond) >= sealed
         )
-        broken = None if is_last else f"seal {last.number} was the last one, and the last that is there is {number}"
+        most = max([last.number, *known])
+        is_whole = is_last and most == number
+        broken = None if is_whole else f"seal {most} was the last one, and the last that is there is {number}"
         unsealed = self._hashed(before, [(0, None)], lambda number: number not in sealed).ranges.count
         return Verified(seals=number, entries=count, unsealed=unsealed, hash=before, broken=broken)
 

@@ -4,14 +4,16 @@ import json
 import math
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, create_engine
 
+from csv_manager.audit.anchors import Anchor, add_anchor, read_anchors
 from csv_manager.audit.applying import undo
 from csv_manager.audit.entries import AuditedTable, Cells, Entry
-from csv_manager.audit.log import AuditLog
+from csv_manager.audit.log import _FIRST, AuditLog
 from csv_manager.audit.ranges import Ranges
 from csv_manager.audit.sql_dialects import sql_dialect_of
 from csv_manager.audit.values import RawText, are_same, canonical, to_json
@@ -200,3 +202,72 @@ def test_all_tables_are_audited_as_they_come_and_go(connection: Connection) -> N
     assert [(entry.table.name, entry.new) for entry in log.entries()] == [("a", (1,)), ("d", (2,)), ("e", (2,))]
     assert log.seal() == 3
     assert log.verify().broken is None
+
+
+def test_anchors_tell_a_chain_that_was_written_anew(connection: Connection, tmp_path: Path) -> None:
+    path = tmp_path / "anchors.txt"
+    assert read_anchors(path) == []
+    log = AuditLog(connection)
+    log.install()
+    connection.exec_driver_sql("CREATE TABLE t (a)")
+    table = log.track("t")
+    for value in (1, 2):
+        connection.exec_driver_sql(f"INSERT INTO t VALUES ({value})")  # noqa: S608 - a number
+        log.seal()
+        add_anchor(path, Anchor(number=value, hash=log.verify().hash))
+    anchors = read_anchors(path)
+    assert [anchor.number for anchor in anchors] == [1, 2]
+    assert log.verify(anchors).broken is None
+    with connection.begin_nested() as savepoint:
+        connection.exec_driver_sql("DELETE FROM csv_audit_seals")
+        connection.exec_driver_sql("UPDATE csv_audit_head SET number = 0, upto = 0, hash = ?", (_FIRST,))
+        connection.exec_driver_sql(f"UPDATE {table.entries} SET n0 = 7 WHERE number = 1")  # noqa: S608 - ours
+        log.seal()
+        assert log.verify().broken is None
+        assert "seal 1" in str(log.verify(anchors).broken)
+        assert "another one than its anchor tells" in str(log.verify(anchors[:1]).broken)
+        savepoint.rollback()
+    with connection.begin_nested() as savepoint:
+        connection.exec_driver_sql("DELETE FROM csv_audit_seals WHERE number = 2")
+        connection.exec_driver_sql(f"DELETE FROM {table.entries} WHERE number = 2")  # noqa: S608 - ours
+        connection.exec_driver_sql("UPDATE csv_audit_head SET number = 1, hash = ?", (anchors[0].hash,))
+        assert log.verify().broken is None
+        assert log.verify(anchors).broken == "seal 2 was the last one, and the last that is there is 1"
+        savepoint.rollback()
+
+
+def test_a_file_of_anchors_that_is_none_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "anchors.txt"
+    path.write_text(f"2026-01-01T00:00:00Z 1 {'a' * 64}\nx\n")
+    with pytest.raises(ConfigurationError, match=r"Line 2 of .*anchors\.txt is no anchor"):
+        read_anchors(path)
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        read_anchors(tmp_path)
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        add_anchor(tmp_path, Anchor(number=1, hash="a"))
+
+
+def test_the_newest_entries_come_first_with_who_made_them(connection: Connection) -> None:
+    log = AuditLog(connection)
+    log.install()
+    assert list(log.newest()) == []
+    for name in "ab":
+        connection.exec_driver_sql(f"CREATE TABLE {name} (x INTEGER PRIMARY KEY)")
+        log.track(name)
+    begun = log.begin({"run": 5})
+    connection.exec_driver_sql("WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 2500) "
+                               "INSERT INTO a SELECT x FROM n")  # fmt: skip
+    connection.exec_driver_sql("INSERT INTO b VALUES (1)")
+    log.end(begun)
+    connection.exec_driver_sql("DELETE FROM b")
+    numbers = [entry.number for entry in log.newest()]
+    assert numbers == list(range(2502, 0, -1))
+    [only] = [table for table in log.tables() if table.name == "b"]
+    newest, older = log.newest([only])
+    assert (newest.type, older.type) == ("delete", "insert")
+    assert newest.token is not None
+    assert older.token is not None
+    told = log.transactions([newest.token, older.token])
+    assert told[older.token].extra == {"run": 5}
+    assert (told[older.token].user != "", told[newest.token].user) == (True, "")
+    assert (log.seal_of(older.number), log.seal_of(newest.number)) == (Anchor(number=1, hash=log.verify().hash), None)
