@@ -296,6 +296,7 @@ def test_what_differs_is_known_before_it_is_asked_for(tmp_path: Path) -> None:
 def test_a_copy_of_a_stream_is_gone_with_its_change_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr("csv_manager.core.plain._IN_MEMORY", 0)
+    gc.collect()  # what other tests left open is not this one's
     before = len(os.listdir("/proc/self/fd"))
     change_set = csv_manager.diff(io.BytesIO(OLD.encode()), io.StringIO(NEW), "id")
     assert len(os.listdir("/proc/self/fd")) > before
