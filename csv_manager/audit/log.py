@@ -90,14 +90,15 @@ class AuditLog:
 
         The values of `redacted` columns are not in the log; by default they are those that were, if it was audited.
 
-        Raises `ConfigurationError` for a table that is not there, or a column of the key that is to be redacted.
+        Raises `ConfigurationError` for a table that is not there, and for a column to be redacted that is not, or is
+        one of the key.
         """
         shape = self._sql_dialect.describe(self._connection, schema, name)
         if shape is None:
             raise ConfigurationError(f"There is no table {name}.")
         known = {(table.schema, table.name): table for table in self.tables()}.get((schema, name))
         if redacted is None:
-            redacted = () if known is None else known.redacted
+            redacted = set(known.redacted) & set(shape.columns) if known is not None else ()
         row = {
             "schema_name": schema,
             "table_name": name,
@@ -120,6 +121,8 @@ class AuditLog:
             if column in shape.key:
                 told = f"Column {column} of table {name} cannot be redacted: its rows are known by it."
                 raise ConfigurationError(told)
+            if column not in shape.columns:
+                raise ConfigurationError(f"There is no column {column} in table {name}, which is to be redacted there.")
         return [column for column in shape.columns if column in redacted]
 
     def track_all(

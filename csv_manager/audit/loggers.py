@@ -33,6 +33,8 @@ Extra = Mapping[str, Any] | Callable[[], Mapping[str, Any] | None] | None
 #: The columns of tables whose values are not to be in a log.
 Redact = Mapping[str, Collection[str]]
 
+#: A target, the name of an event, and the function that hears of it.
+_Heard = tuple[Any, str, Callable[..., Any]]
 _EVENTS = ("begin", "before_cursor_execute", "after_cursor_execute", "commit", "rollback", "prepare_twophase")
 
 
@@ -43,18 +45,20 @@ class Logger(abc.ABC):
         self.destination = Destination(_engine_of(to), when_away)
         self._extra = extra
         self._redact = {name: tuple(columns) for name, columns in redact.items()}
-        self._heard: list[tuple[Any, str, Callable[..., Any]]] = []
+        self._redaction = Redaction({column for columns in self._redact.values() for column in columns})
+        self._heard: list[_Heard] = []
+        #: What is heard of the connections of sessions, until their transactions end.
+        self._of_sessions: weakref.WeakKeyDictionary[Session, list[_Heard]] = weakref.WeakKeyDictionary()
         if isinstance(of, Engine | Connection):
-            self._listen(of)
+            self._heard += self._listen(of)
         else:
-            self._hear(of, "after_begin", self._after_begin)
-            self._hear(of, "after_transaction_end", self._after_transaction_end)
+            self._heard.append(_hear(of, "after_begin", self._after_begin))
+            self._heard.append(_hear(of, "after_transaction_end", self._after_transaction_end))
 
     def close(self) -> None:
         """Listen no longer; what was told stays."""
-        while self._heard:
-            target, name, function = self._heard.pop()
-            event.remove(target, name, function)
+        for heard in (self._heard, *self._of_sessions.values()):
+            _remove(heard)
 
     @abc.abstractmethod
     def _make(self, connection: Connection) -> None:
@@ -85,17 +89,12 @@ class Logger(abc.ABC):
         given = self._extra() if callable(self._extra) else self._extra
         return None if given is None else {str(name): plain(value) for name, value in given.items()}
 
-    def _hear(self, target: Any, name: str, function: Callable[..., Any]) -> None:
-        event.listen(target, name, function)
-        self._heard.append((target, name, function))
+    def _listen(self, target: Engine | Connection) -> list[_Heard]:
+        return [_hear(target, name, getattr(self, f"_{name}")) for name in _EVENTS]
 
-    def _listen(self, target: Engine | Connection) -> None:
-        for name in _EVENTS:
-            self._hear(target, name, getattr(self, f"_{name}"))
-
-    def _after_begin(self, _session: Session, _transaction: Any, connection: Connection) -> None:
-        if not any(target is connection for target, _, _ in self._heard):
-            self._listen(connection)
+    def _after_begin(self, session: Session, _transaction: Any, connection: Connection) -> None:
+        if not event.contains(connection, "commit", self._commit):
+            self._of_sessions.setdefault(session, []).extend(self._listen(connection))
             self._begin(connection)
 
     def _begin(self, connection: Connection) -> None:
@@ -106,13 +105,8 @@ class Logger(abc.ABC):
 
     def _after_transaction_end(self, session: Session, transaction: Any) -> None:
         """A session may have been given a connection, with which others go on."""
-        del session
-        if transaction.parent is not None:
-            return
-        mine = [each for each in self._heard if isinstance(each[0], Connection)]
-        self._heard = [each for each in self._heard if not isinstance(each[0], Connection)]
-        for target, name, function in mine:
-            event.remove(target, name, function)
+        if transaction.parent is None:
+            _remove(self._of_sessions.pop(session, []))
 
     def _before_cursor_execute(self, connection: Connection, _cursor: Any, text: str, *_others: Any) -> None:
         if is_quiet(connection):
@@ -145,13 +139,12 @@ class Logger(abc.ABC):
     def _told(
         self, connection: Connection, text: str, parameters: Any, context: Any, executemany: Any
     ) -> dict[str, Any]:
-        redaction = Redaction({column for columns in self._redact.values() for column in columns})
         given = told_parameters(parameters, context, executemany=bool(executemany))
         return {
             "dialect_description": connection.dialect.dialect_description,
             "executed_at": clock.now().astimezone(dt.UTC).isoformat(),
-            "statement": redaction.statement(text),
-            "parameters": redaction.parameters(text, given),
+            "statement": self._redaction.statement(text),
+            "parameters": self._redaction.parameters(text, given),
             "type": parse(text).verb,
         }
 
@@ -320,6 +313,16 @@ def deliver(*, of: Engine, to: Source) -> int:
         count = destination.catch_up(connection)
         destination.forget(connection)
     return count
+
+
+def _hear(target: Any, name: str, function: Callable[..., Any]) -> _Heard:
+    event.listen(target, name, function)
+    return target, name, function
+
+
+def _remove(heard: list[_Heard]) -> None:
+    while heard:
+        event.remove(*heard.pop())
 
 
 def _engine_of(to: Source) -> Engine:

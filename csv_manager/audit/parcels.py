@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection, Engine, delete, insert, select
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from csv_manager.audit.log import AuditLog
 from csv_manager.audit.models import Base, ChangeLog, Delivered, QueryLog
@@ -61,13 +61,10 @@ class Parcel:
             told = {"diff": entry.diff(), "primary_key": entry.primary_key}
             yield {**shared, **told, "table_name": entry.table.name, "type": entry.type}
 
-    def write(self, connection: Connection, audited: Connection) -> int:
-        """Write the rows to the log's table; how many they were."""
-        count = 0
+    def write(self, connection: Connection, audited: Connection) -> None:
+        """Write the rows to the log's table."""
         for batch in _batched(self.told(audited)):
             connection.execute(insert(_TABLES[self.log]), batch)
-            count += len(batch)
-        return count
 
 
 class Destination:
@@ -157,10 +154,7 @@ class Destination:
             try:
                 shipment = Shipment(self)
                 shipment.add(self, parcel, connection)
-            except IntegrityError:  # another process writes it as well
-                self.delivered(parcel)
-                continue
-            except SQLAlchemyError as error:
+            except SQLAlchemyError as error:  # also if another process writes it now; it is known to be there then
                 self.lost(error)
                 return count
             shipment.commit()

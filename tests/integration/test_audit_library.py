@@ -408,6 +408,31 @@ def test_a_session_that_was_given_a_connection_leaves_it_unheard(engine: Engine,
     assert changes(there) == [ADA_OLDER]
 
 
+def test_sessions_of_one_maker_do_not_end_each_other(engine: Engine, there: Engine) -> None:
+    makes = sessionmaker(engine)
+    log_changes(of=makes, to=there)
+    with makes() as one, makes() as other:
+        one.scalar(select(Person.age))
+        other.scalar(select(Person.age))
+        one.rollback()
+        other.execute(update(Person).values(age=37))
+        other.commit()
+        one.execute(update(Person).values(age=38))
+        one.commit()
+    assert [diff["age"]["new"] for *_, diff in changes(there)] == [37, 38]
+
+
+def test_a_column_to_be_redacted_that_is_not_there_is_told(engine: Engine, there: Engine) -> None:
+    log_changes(of=engine, to=there, redact={"person": ["nmae"]})
+    with engine.connect() as connection:
+        with pytest.raises(
+            ConfigurationError, match="There is no column nmae in table person, which is to be redacted"
+        ):
+            connection.execute(update(Person).values(age=37))
+        connection.rollback()
+        assert connection.scalar(select(Person.age)) == 36
+
+
 def test_statements_are_told_as_the_driver_got_them(engine: Engine, there: Engine) -> None:
     log_queries(of=engine, to=there, extra={"user": "me"})
     with engine.begin() as connection:
