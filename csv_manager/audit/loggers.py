@@ -28,6 +28,7 @@ from csv_manager.core.errors import AuditError, ConfigurationError
 
 #: What can be logged, and what has an engine to log to.
 Source = Engine | Connection | Session | sessionmaker[Any] | scoped_session[Any]
+_SOURCES = (Engine, Connection, Session, sessionmaker, scoped_session)
 #: What is told with each row: the same each time, or what a function returns when a transaction begins to write.
 Extra = Mapping[str, Any] | Callable[[], Mapping[str, Any] | None] | None
 #: The columns of tables whose values are not to be in a log.
@@ -35,13 +36,14 @@ Redact = Mapping[str, Collection[str]]
 
 #: A target, the name of an event, and the function that hears of it.
 _Heard = tuple[Any, str, Callable[..., Any]]
-_EVENTS = ("begin", "before_cursor_execute", "after_cursor_execute", "commit", "rollback", "prepare_twophase")
+_EVENTS = ("begin", "before_cursor_execute", "after_cursor_execute", "commit", "rollback")
 
 
 class Logger(abc.ABC):
     """Who listens to a source, until `close`."""
 
     def __init__(self, *, of: Source, to: Source, extra: Extra, redact: Redact, when_away: WhenAway) -> None:
+        _refuse_wrong(of, redact, when_away)
         self.destination = Destination(_engine_of(to), when_away)
         self._extra = extra
         self._redact = {name: tuple(columns) for name, columns in redact.items()}
@@ -157,11 +159,6 @@ class Logger(abc.ABC):
         writing = Writing.current(connection)
         if writing is not None:
             writing.rollback()
-
-    def _prepare_twophase(self, connection: Connection, _xid: Any) -> None:
-        writing = Writing.current(connection)
-        if writing is not None:
-            writing.prepare()
 
 
 class ChangeLogger(Logger):
@@ -281,7 +278,7 @@ def log_changes(
     log: `{"users": ["password"]}`.
 
     The first write of a transaction raises `ConfigurationError` for a database that cannot be audited, and `AuditError`
-    on a connection with AUTOCOMMIT.
+    on a connection with AUTOCOMMIT, or in two phases.
     """
     return ChangeLogger(of=of, to=to, extra=extra, redact=redact or {}, when_away=when_away)
 
@@ -325,7 +322,20 @@ def _remove(heard: list[_Heard]) -> None:
         event.remove(*heard.pop())
 
 
+def _refuse_wrong(of: Any, redact: Any, when_away: Any) -> None:
+    """Raise `ConfigurationError` for what a type checker would have told."""
+    if not isinstance(of, _SOURCES):
+        raise ConfigurationError(f"`of` is {of!r}; it takes an engine, a connection, a session, or a sessionmaker.")
+    if when_away not in ("fail", "buffer"):
+        raise ConfigurationError(f"`when_away` is {when_away!r}; it takes 'fail' or 'buffer'.")
+    for name, columns in redact.items():
+        if isinstance(columns, str):
+            raise ConfigurationError(f"`redact` has {columns!r} for table {name}; it takes a list of columns.")
+
+
 def _engine_of(to: Source) -> Engine:
+    if not isinstance(to, _SOURCES):
+        raise ConfigurationError(f"`to` is {to!r}; it takes an engine, or what has one.")
     if isinstance(to, Engine):
         return to
     if isinstance(to, sessionmaker):

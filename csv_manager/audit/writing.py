@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, TwoPhaseTransaction
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from csv_manager.audit.log import AuditLog, Begun
@@ -65,13 +65,15 @@ class Writing:
         return found
 
     def join(self, logger: Logger) -> None:
-        """Tell a logger of it. Raises `AuditError` if each statement is committed on its own."""
+        """Tell a logger of it. Raises `AuditError` if nothing tells when it is committed."""
         if logger in self._loggers:
             return
         with quiet(self.connection):
             if sql_dialect_of(self.connection).is_autocommit(self.connection):
                 told = "A connection with AUTOCOMMIT cannot be logged: its changes are there before their log is."
                 raise AuditError(f"{told} Use another isolation level; nothing was executed.")
+            if isinstance(self.connection.get_transaction(), TwoPhaseTransaction):
+                raise AuditError("A transaction in two phases cannot be logged; nothing was executed.")
             logger.begin(self)
             self._loggers.append(logger)
             self._forgotten[logger] = logger.destination.forget(self.connection)

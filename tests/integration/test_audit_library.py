@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -478,6 +479,31 @@ def test_what_is_redacted_is_in_no_log(engine: Engine, there: Engine) -> None:
 def test_a_database_that_cannot_be_audited_is_refused(there: Engine) -> None:
     with pytest.raises(ConfigurationError, match="`to` has no engine"):
         log_changes(of=there, to=sessionmaker())
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"of": "sqlite://"}, "`of` is 'sqlite://'; it takes an engine"),
+        ({"to": "sqlite://"}, "`to` is 'sqlite://'; it takes an engine"),
+        ({"when_away": "maybe"}, "`when_away` is 'maybe'; it takes 'fail' or 'buffer'"),
+        ({"redact": {"person": "name"}}, "`redact` has 'name' for table person; it takes a list of columns"),
+    ],
+)
+def test_what_is_no_argument_is_told(there: Engine, given: dict[str, Any], told: str) -> None:
+    for log in (log_changes, log_queries):
+        with pytest.raises(ConfigurationError, match=re.escape(told)):
+            log(**{"of": there, "to": there, **given})
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_two_phases_are_refused(engine: Engine, there: Engine) -> None:
+    makes = sessionmaker(engine, twophase=True)
+    log_changes(of=makes, to=there)
+    with makes() as session, pytest.raises(AuditError, match="A transaction in two phases cannot be logged"):
+        session.execute(update(Person).values(age=37))
+    with engine.connect() as connection:
+        assert connection.scalar(select(Person.age)) == 36
 
 
 def test_the_log_goes_to_what_a_session_or_a_connection_is_of(engine: Engine, there: Engine) -> None:
