@@ -15,7 +15,7 @@ from pathlib import Path
 from harness import BenchmarkError, Figure, say, table
 
 #: Modules beside this one, in the order in which they run; each has SUMMARY and measure(quick=…).
-BENCHMARKS = ("startup", "latency", "watching", "diff", "archive", "checks", "runs", "sync")
+BENCHMARKS = ("startup", "latency", "watching", "diff", "archive", "checks", "runs", "sync", "audit")
 RESULTS = Path(__file__).with_name("results.json")
 
 

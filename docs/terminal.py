@@ -58,6 +58,7 @@ class Session:
         if settle is not None:
             self._environment["CSV_MANAGER_CSV_SETTLE"] = str(settle)
         self._lines: list[str] = []
+        self._masks: list[tuple[re.Pattern[str], list[str], list[str]]] = []
         self._service: _Service | None = None
 
     def _make_tools(self) -> str:
@@ -83,6 +84,23 @@ class Session:
         # Answers of queries were typed nowhere.
         block("console" if any(line.startswith("$") for line in self._lines) else "text", "\n".join(self._lines))
         self._lines = []
+
+    def mask(self, pattern: str, *shown: str) -> None:
+        """Show what differs from run to run as other texts of the same length: the first one as the first of these.
+
+        Without any, as hexadecimal digits.
+        """
+        self._masks.append((re.compile(pattern), list(shown), []))
+
+    def _masked(self, text: str) -> str:
+        for pattern, shown, found in self._masks:
+            for text_found in pattern.findall(text):
+                if text_found not in found:
+                    found.append(text_found)
+            for place, real in enumerate(found):
+                digits = hashlib.sha256(str(place).encode()).hexdigest()[: len(real)]
+                text = text.replace(real, shown[place] if shown else digits)
+        return text
 
     def write(self, name: str, content: str) -> None:
         """Make a file; it is not shown."""
@@ -164,9 +182,10 @@ class Session:
         return done.stdout
 
     def _typed(self, command: str) -> None:
-        self._lines.append(f"$ {command}")
+        self._lines.append(f"$ {self._masked(command)}")
 
     def _said(self, text: str) -> None:
+        text = self._masked(text)
         for there, shown in ((self.folder, "/data"), (self._root, os.path.dirname(HOME))):
             text = text.replace(str(there), shown)
         text = _ASIDE.sub(_with_digits, text)

@@ -28,18 +28,19 @@ _ADDRESSES = {"postgresql": "127.0.0.1:5432", "mariadb": "127.0.0.1:3306"}
 class Session(terminal.Session):
     """A terminal beside a server."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, names: tuple[str, str, str] = _NAMES) -> None:
         super().__init__()
         mark = secrets.token_hex(8)
-        real = {name: f"c{mark}"[: len(name) - 1] + name[-1] for name in _NAMES}
-        self._url = servers.need(kind).set(database=real[DATABASE])
+        real = {name: f"c{mark}"[: len(name) - 1] + name[-1] for name in names}
+        self._shown = names
+        self._url = servers.need(kind).set(database=real[names[0]])
         host, _, port = _ADDRESSES[kind].partition(":")
-        self._hide = {real[name]: name for name in _NAMES} | {
+        self._hide = {real[name]: name for name in names} | {
             f"{self._url.host}:{self._url.port}": _ADDRESSES[kind],
             f'"{self._url.host}", port {self._url.port}': f'"{host}", port {port}',
         }
-        self._clean = [f"DROP DATABASE IF EXISTS {real[DATABASE]}"]
-        self._clean += [f"DROP {_ACCOUNTS[kind]} IF EXISTS {real[name]}" for name in (OWNER, APP)]
+        self._clean = [f"DROP DATABASE IF EXISTS {real[names[0]]}"]
+        self._clean += [f"DROP {_ACCOUNTS[kind]} IF EXISTS {real[name]}" for name in names[1:]]
         self._admin = servers.url_of(kind)
         self._stack = contextlib.ExitStack()
         for statement in reversed(self._clean):
@@ -55,6 +56,19 @@ class Session(terminal.Session):
         """Execute statements as the server's administrator."""
         statements = [statement.strip() for statement in self.hidden(sql).split(";\n")]
         servers.execute(self._admin, *filter(None, statements))
+
+    def as_user(self, user: str, password: str, sql: str) -> None:
+        """Execute statements as one of the users; nothing of that is shown."""
+        url = self._url.set(username=self.hidden(user), password=password)
+        servers.execute(url, *filter(None, (line.strip() for line in self.hidden(sql).split(";\n"))))
+
+    def psql(self, user: str, password: str, sql: str) -> None:
+        """Execute a statement by psql as one of the users, and show that."""
+        self._typed(f'psql {self._shown[0]} {user} -c "{sql}"')
+        arguments = {"host": self._url.host, "port": self._url.port, "username": self.hidden(user)}
+        given = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in arguments.items())
+        self._environment["PGPASSWORD"] = password
+        self._said(self._run(f"psql {given} {self._url.database} -c {shlex.quote(sql)}", 0))
 
     def refuse(self, user: str, password: str, sql: str) -> None:
         """Execute statements as one of the users, each of which has to be refused, and show what the server says."""
@@ -94,9 +108,9 @@ class Session(terminal.Session):
         super()._said(text)
 
 
-def begin(kind: str) -> Session:
+def begin(kind: str, names: tuple[str, str, str] = _NAMES) -> Session:
     """A session beside a server, which is started if there is none; it lasts until its `end`, over several blocks."""
     stack = contextlib.ExitStack()
     stack.enter_context(servers.started())
     atexit.register(stack.close)
-    return Session(kind)
+    return Session(kind, names)

@@ -23,6 +23,7 @@ PLUGINS = [
     "CsvRunPlugin",
     "CsvSyncPlugin",
     "CsvDatabasePlugin",
+    "CsvAuditPlugin",
     "CsvDiffPlugin",
     "CsvDocumentPlugin",
     "CsvConfigPlugin",

@@ -2,7 +2,7 @@
 
 import graphlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, inspect
@@ -12,7 +12,7 @@ from csv_manager.audit.entries import CHANGED, AuditedTable, Cells, Entry
 from csv_manager.audit.log import AuditLog
 from csv_manager.audit.nets import NetChange, nets
 from csv_manager.audit.sql_dialects import sql_dialect_of
-from csv_manager.audit.values import are_same
+from csv_manager.audit.values import Exact, are_same, exact
 from csv_manager.core.errors import AuditError
 
 
@@ -21,12 +21,14 @@ class Conflict:
     """A change that is not taken back, since its row is not as it left it: `present` is what is there now.
 
     With a `reason` the database refuses it, as where another row has a value by now that is to be unique; or it would
-    do more, as where a foreign key takes rows along that came later.
+    do more, as where a foreign key takes rows along that came later. `entry` is the number of the last one that tells
+    of the row since.
     """
 
     change: NetChange
     present: Cells | None = None
     reason: str | None = None
+    entry: int | None = None
 
 
 def replay(connection: Connection, entries: Iterable[Entry]) -> None:
@@ -47,9 +49,8 @@ def undo(connection: Connection, entries: Iterable[Entry], extra: Mapping[str, A
     """
     sql_dialect_of(connection).settle(connection)
     changes = nets(entries)
-    conflicts = [conflict for change in changes if (conflict := _conflict(connection, change)) is not None]
-    if conflicts:
-        return conflicts
+    if found := conflicts(connection, changes):
+        return found
     reverse = [change.reverse for change in changes]
     log = AuditLog(connection)
     try:
@@ -68,6 +69,32 @@ def undo(connection: Connection, entries: Iterable[Entry], extra: Mapping[str, A
     except _RefusedError as error:
         return [Conflict(change=error.change.reverse, reason=str(error))]
     return []
+
+
+def conflicts(connection: Connection, changes: Iterable[NetChange]) -> list[Conflict]:
+    """What is in the way of taking changes back, as far as their rows tell."""
+    return [conflict for change in changes if (conflict := _conflict(connection, change)) is not None]
+
+
+def with_entries(log: AuditLog, found: Sequence[Conflict], after: int) -> list[Conflict]:
+    """Conflicts with the entries behind a number that tell of their rows."""
+    numbers: dict[tuple[int, Exact], int] = {}
+    tables = {conflict.change.table.number: conflict.change.table for conflict in found}
+    for entry in log.entries(after, tables=list(tables.values())) if found else ():
+        for cells in (entry.old, entry.new):
+            if cells is not None:
+                numbers[_place(entry.table, cells)] = entry.number
+    return [
+        replace(
+            conflict, entry=numbers.get(_place(conflict.change.table, conflict.change.before or conflict.change.after))
+        )
+        for conflict in found
+    ]
+
+
+def _place(table: AuditedTable, cells: Cells | None) -> tuple[int, Exact]:
+    """A row of a table, as nothing else is known."""
+    return table.number, exact(table.key_of(cells or ()))
 
 
 class _RefusedError(AuditError):

@@ -1,8 +1,10 @@
 """The nouns of the audit log: a table that is audited, and an entry for a row that was changed in it."""
 
-from collections.abc import Mapping
+import functools
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from csv_manager.audit.values import Value, are_same, to_json
 
@@ -16,6 +18,14 @@ TYPES: Mapping[str, str] = {"i": INSERT, "u": UPDATE, "d": DELETE}
 Cells = tuple[Value, ...]
 #: An entry as it is read: its number, the letter of its type, its token, its time, the cells before, and those after.
 Row = tuple[Any, ...]
+
+
+def picked(places: Sequence[int]) -> Callable[[Cells], Cells]:
+    """What gives the cells at some places."""
+    if len(places) > 1:
+        return operator.itemgetter(*places)
+    begin, end = (places[0], places[0] + 1) if places else (0, 0)
+    return lambda cells: cells[begin:end]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,26 +52,55 @@ class AuditedTable:
 
     def key_of(self, cells: Cells) -> Cells:
         """The cells of a row by which it is found: those of its key, or all."""
-        return tuple(cells[place] for place in self.key_places)
+        return self._key_of(cells)
+
+    @functools.cached_property
+    def _key_of(self) -> Callable[[Cells], Cells]:
+        return picked(self.key_places)
 
     def to_json(self, place: int, value: Value) -> Any:
         """A value of a column as JSON has it."""
-        is_typed = self.types and value is not None and self.columns[place] not in self.redacted
-        return to_json(value, self.types[place] if is_typed else "")
+        return to_json(value, self._kinds[place])
 
-    @property
+    @functools.cached_property
+    def _kinds(self) -> tuple[str, ...]:
+        """The types of the columns as far as JSON has to know them; of one that is redacted, none."""
+        kinds = self.types or [""] * len(self.columns)
+        return tuple("" if name in self.redacted else kind for name, kind in zip(self.columns, kinds, strict=True))
+
+    def named(self, cells: Cells) -> dict[str, Any]:
+        """The cells of a row by their columns, as JSON has them."""
+        return {name: self.to_json(place, cells[place]) for place, name in enumerate(self.columns)}
+
+    def differing(self, one: Cells, other: Cells) -> list[str]:
+        """The columns in which two rows differ, as far as they are in the log."""
+        return [self.columns[place] for place in self.told_places if not are_same(one[place], other[place])]
+
+    def diff(self, old: Cells | None, new: Cells | None) -> dict[str, dict[str, Any]]:
+        """What differs, by column: `{"old": …, "new": …}`; of the key only if the row was there before and after."""
+        is_one_sided = old is None or new is None
+        nothing = (None,) * len(self.columns)
+        sides = zip(
+            self.columns, self._kinds, nothing if old is None else old, nothing if new is None else new, strict=True
+        )
+        return {
+            name: {"old": to_json(before, kind), "new": to_json(after, kind)}
+            for name, kind, before, after in sides
+            if not are_same(before, after) and not (is_one_sided and name in self.key)
+        }
+
+    @functools.cached_property
     def told_places(self) -> tuple[int, ...]:
         """Where the columns are among all whose values are in the log."""
         return tuple(place for place, name in enumerate(self.columns) if name not in self.redacted)
 
-    @property
+    @functools.cached_property
     def key_places(self) -> tuple[int, ...]:
         """Where the columns are among all by which a row is found."""
         return tuple(map(self.columns.index, self.key)) if self.key else self.told_places
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """One row that was inserted, updated or deleted: its cells before and after.
 
     `number` counts the entries of all tables. `token` is that of the transaction; of what another program changes, that
@@ -79,11 +118,11 @@ class Entry:
     @classmethod
     def of(cls, table: AuditedTable, row: Row) -> Self:
         """The entry of a row of its table's entries."""
-        number, letter, token, at, *cells = row
-        width = len(table.columns)
-        old = None if letter == "i" else tuple(cells[:width])
-        new = None if letter == "d" else tuple(cells[width:])
-        return cls(table=table, number=number, type=TYPES[letter], token=token, at=at, old=old, new=new)
+        number, letter, token, at = row[:4]
+        middle = 4 + len(table.columns)
+        old = None if letter == "i" else tuple(row[4:middle])
+        new = None if letter == "d" else tuple(row[middle:])
+        return cls(table, number, TYPES[letter], token, at, old, new)
 
     @property
     def primary_key(self) -> dict[str, Any]:
@@ -93,11 +132,4 @@ class Entry:
 
     def diff(self) -> dict[str, dict[str, Any]]:
         """What changed, by column: `{"old": …, "new": …}`; of the key only if it did."""
-        told = {}
-        for place, name in enumerate(self.table.columns):
-            old = None if self.old is None else self.old[place]
-            new = None if self.new is None else self.new[place]
-            is_key = name in self.table.key
-            if not are_same(old, new) and not (is_key and None in (self.old, self.new)):
-                told[name] = {"old": self.table.to_json(place, old), "new": self.table.to_json(place, new)}
-        return told
+        return self.table.diff(self.old, self.new)

@@ -1,25 +1,24 @@
 """The audit log of one database: which tables are audited, their entries, and the chain that seals these."""
 
-import datetime as dt
-import functools
 import hashlib
 import heapq
-import json
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import Connection, delete, insert, inspect, select, text, update
 
 from csv_manager.audit.anchors import Anchor
-from csv_manager.audit.entries import AuditedTable, Entry, Row
+from csv_manager.audit.batches import Batches
+from csv_manager.audit.chain import Hashed, row_of
+from csv_manager.audit.entries import AuditedTable, Entry
 from csv_manager.audit.ranges import Ranges
 from csv_manager.audit.sql_dialects import sql_dialect_of
 from csv_manager.audit.sql_dialects.interface import Shape
-from csv_manager.audit.tables import audited, context, head, metadata, seals, transactions
-from csv_manager.core import clock
-from csv_manager.core.errors import ConfigurationError
+from csv_manager.audit.tables import audited, context, head, metadata, seals, snapshots, transactions
+from csv_manager.audit.times import now
+from csv_manager.core.errors import AuditError, ConfigurationError
 from csv_manager.core.hosts import host, user
 
 #: The hash that the first seal has before it.
@@ -55,6 +54,23 @@ class Transaction:
     user: str
     extra: Mapping[str, Any] | None
 
+    @property
+    def actor(self) -> str | None:
+        """The user, at the host that it came from; None if the database does not tell."""
+        return f"{self.user}@{self.host}" if self.user and self.host else self.user or None
+
+    @property
+    def program(self) -> str | None:
+        """The program, if it is told."""
+        told = (self.extra or {}).get("program")
+        return str(told) if told else None
+
+    @property
+    def run(self) -> str | None:
+        """The number of the run that did it, if one did."""
+        told = (self.extra or {}).get("run")
+        return None if told is None else str(told)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
@@ -76,6 +92,12 @@ class AuditLog:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._sql_dialect = sql_dialect_of(connection)
+        self._batches = Batches(connection)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the database has a log that this user sees."""
+        return head.name in inspect(self._connection).get_table_names()  # has_table is refused where rights lack
 
     def install(self) -> None:
         """Make the tables of the log, unless they are there."""
@@ -107,10 +129,10 @@ class AuditLog:
             "types": list(shape.types),
             "redacted": self._redacted(name, shape, redacted),
         }
-        if known is None or _row(known) != row:
+        if known is None or row_of(known) != row:
             if known is not None:
                 self.untrack(known)
-            told = self._connection.execute(insert(audited), {**row, "created": _now()})
+            told = self._connection.execute(insert(audited), {**row, "created": now()})
             known = _table(told.inserted_primary_key[0], row)  # type: ignore[index]
         self._sql_dialect.begin(self._connection, known)
         return known
@@ -139,11 +161,29 @@ class AuditLog:
         for schema, name in names:
             self.track(name, schema, redacted=(redacted or {}).get(name))
 
+    def follow(self) -> None:
+        """Audit the tables that are audited with the columns that they have by now, and those no longer that went."""
+        names = self._sql_dialect.names(self._connection)
+        for table in self.tables():
+            if (table.schema, table.name) in names:
+                self.track(table.name, table.schema)
+            else:
+                self.untrack(table)
+
+    def lapsed(self) -> list[AuditedTable]:
+        """The audited tables of which not all is seen: that went, whose columns changed, or whose triggers did."""
+        return [table for table in self.tables() if not self._is_seen(table)]
+
+    def _is_seen(self, table: AuditedTable) -> bool:
+        shape = self._sql_dialect.describe(self._connection, table.schema, table.name)
+        known = Shape(columns=table.columns, key=table.key, types=table.types)
+        return shape == known and self._sql_dialect.is_begun(self._connection, table)
+
     def untrack(self, table: AuditedTable) -> None:
         """Audit a table no longer; its entries stay."""
         self._sql_dialect.end(self._connection, table)
         mine = update(audited).where(audited.c.id == table.number)
-        self._connection.execute(mine.values(ended=_now()))
+        self._connection.execute(mine.values(ended=now()))
 
     def tables(self, *, ended: bool = False) -> list[AuditedTable]:
         """The tables that are audited, in the order in which they were added; those too that were, if `ended`."""
@@ -155,7 +195,7 @@ class AuditLog:
         """Have what this transaction changes be known by a token, with who it is and `extra`."""
         begun = Begun(token=uuid.uuid4().hex, after=self._sql_dialect.last(self._connection))
         who = {"host": host(), "user": user(), "extra": extra and dict(extra)}
-        self._connection.execute(insert(transactions), {**asdict(begun), "created": _now("microseconds"), **who})
+        self._connection.execute(insert(transactions), {**asdict(begun), "created": now("microseconds"), **who})
         self._sql_dialect.set_token(self._connection, begun.token)
         return begun
 
@@ -165,13 +205,20 @@ class AuditLog:
         False if a transaction of its own is to `seal` it, as this one does not see what others have committed.
         """
         self._sql_dialect.set_token(self._connection, None)
-        if next(self.entries(begun.after, token=begun.token), None) is None:
+        if not self._has_done(begun):
             self._connection.execute(delete(transactions).where(transactions.c.token == begun.token))
             return True
         may_seal = self._sql_dialect.may_seal(self._connection)
         if may_seal:
             self.seal()
         return may_seal
+
+    def _has_done(self, begun: Begun) -> bool:
+        """Whether a transaction has changed a row, or taken a snapshot."""
+        if next(self.entries(begun.after, token=begun.token), None) is not None:
+            return True
+        taken = select(snapshots.c.number).where(snapshots.c.number > begun.after, snapshots.c.token == begun.token)
+        return self._connection.execute(taken).first() is not None
 
     def entries(
         self,
@@ -187,7 +234,7 @@ class AuditLog:
         return each[0] if len(each) == 1 else heapq.merge(*each, key=lambda entry: entry.number)
 
     def _entries(self, table: AuditedTable, after: int, upto: int | None, token: str | None) -> Iterator[Entry]:
-        for rows in self._sql_dialect.pages(self._connection, table, after, upto, token):
+        for rows in self._batches.pages(table, after, upto, token):
             yield from (Entry.of(table, row) for row in rows)
 
     def _touched(self, tables: Sequence[AuditedTable], after: int) -> list[AuditedTable]:
@@ -199,17 +246,22 @@ class AuditLog:
             for table in tables
         )
         numbers = set(self._connection.execute(text(" UNION ALL ".join(parts))).scalars())
+        numbers |= self._batches.tables_behind(after)
         return [table for table in tables if table.number in numbers]
 
-    def _hashed(
-        self, before: str, windows: Sequence[tuple[int, int | None]], chosen: Callable[[int], bool]
-    ) -> "_Hashed":
+    def _hashed(self, before: str, windows: Sequence[tuple[int, int | None]], chosen: Callable[[int], bool]) -> Hashed:
         """The hash of the chosen entries of some stretches, of their tables, and of who made them."""
-        found = _Hashed(before)
+        found = Hashed(before)
         for table in self._touched(self.tables(ended=True), windows[0][0]):
             for after, upto in windows:
-                for rows in self._sql_dialect.pages(self._connection, table, after, upto, None):
+                for rows in self._batches.pages(table, after, upto, None):
                     found.add(table, [row for row in rows if chosen(row[0])])
+        taken = select(snapshots).where(snapshots.c.number > windows[0][0]).order_by(snapshots.c.number)
+        if windows[-1][1] is not None:
+            taken = taken.where(snapshots.c.number <= windows[-1][1])
+        for row in self._connection.execute(taken):
+            if chosen(row.number):
+                found.add_snapshot(list(row), row.number, row.token)
         found.tell(self._told(sorted(found.tokens)))
         return found
 
@@ -224,25 +276,52 @@ class AuditLog:
     def newest(self, tables: Sequence[AuditedTable] | None = None) -> Iterator[Entry]:
         """The entries of all tables or of some, the last one first."""
         chosen = self.tables(ended=True) if tables is None else tables
-        parts = [f"SELECT max(number) AS n FROM {table.entries}" for table in chosen]  # noqa: S608 - our names
-        numbers = self._connection.execute(text(" UNION ALL ".join(parts))).scalars().all() if parts else []
-        upto, width = max((number for number in numbers if number), default=0), _WIDTH
+        upto, width = max(map(self._last, chosen), default=0), _WIDTH
         while upto > 0:
             after = max(upto - width, 0)
             found = list(self.entries(after, upto, tables=chosen))
             yield from reversed(found)
             upto, width = after, _WIDTH if found else width * 2
 
+    def _last(self, table: AuditedTable) -> int:
+        """The number of a table's last entry; 0 if there is none."""
+        query = text(f"SELECT max(number) FROM {table.entries}")  # noqa: S608 - our name
+        return self._connection.execute(query).scalar() or self._batches.last(table)
+
     def transactions(self, tokens: Collection[str]) -> dict[str, Transaction]:
         """Who made entries, by their tokens."""
         return {row[0]: Transaction(*row) for row in self._told(sorted(set(tokens)))}
 
-    def seal_of(self, number: int) -> Anchor | None:
-        """The seal that an entry has, if it has one."""
+    def begun_with(self, token: str) -> list[Transaction]:
+        """Those whose tokens begin so, in the order of their entries."""
+        alike = transactions.c.token.startswith(token, autoescape=True)
+        query = select(transactions).where(alike).order_by(transactions.c.after, transactions.c.token)
+        return [Transaction(*row) for row in self._connection.execute(query)]
+
+    def later_than(self, mark: int | str) -> set[str]:
+        """The tokens of those that have an entry behind the one of a number, or behind a time in UTC."""
+        found: set[str] = set()
+        at = "number" if isinstance(mark, int) else self._sql_dialect.at_text
+        for table in self.tables(ended=True):
+            query = f"SELECT DISTINCT token FROM {table.entries} WHERE {at} > :mark"  # noqa: S608 - our names
+            found.update(self._connection.execute(text(query), {"mark": mark}).scalars())
+            found.update(self._batches.later_than(table, mark))
+        return found
+
+    def seals_of(self, entries: Iterable[Entry]) -> dict[int, Anchor | None]:
+        """The seals that entries have, by their numbers; None for one that is not sealed."""
+        found: dict[int, Anchor | None] = {entry.number: None for entry in entries}
+        left = set(found)
         for seal in self._connection.execute(select(seals).order_by(seals.c.number.desc())):
-            if number in Ranges(seal.ranges):
-                return Anchor(number=seal.number, hash=seal.hash)
-        return None
+            if not left:
+                break
+            ranges = Ranges(seal.ranges)
+            if ranges.last < min(left) or ranges.first > max(left):
+                continue
+            for number in {number for number in left if number in ranges}:
+                found[number] = Anchor(number=seal.number, hash=seal.hash)
+                left.remove(number)
+        return found
 
     def seal(self) -> int:
         """Seal all entries that are not; how many they were."""
@@ -254,7 +333,7 @@ class AuditLog:
         if not found.ranges.count:
             return 0
         told = {"number": last.number + 1, "ranges": found.ranges.to_json(), "hash": found.hash()}
-        self._connection.execute(insert(seals), {**told, "created": _now()})
+        self._connection.execute(insert(seals), {**told, "created": now()})
         upto, beyond = (sealed | found.ranges).split(max(settled, last.upto))
         where = {"upto": upto, "beyond": beyond.to_json(), "checkpoint": checkpoint}
         self._connection.execute(update(head).values(number=told["number"], hash=told["hash"], **where))
@@ -267,8 +346,7 @@ class AuditLog:
         for seal in self._connection.execute(select(seals).order_by(seals.c.number)).all():
             number += 1
             ranges = Ranges(seal.ranges)
-            found = self._hashed(before, [(ranges.first - 1, ranges.last)], ranges.__contains__)
-            broken = self._broken(seal, number, found, ranges)
+            broken = self._broken(seal, number, before, ranges)
             if broken is None and known.get(number, seal.hash) != seal.hash:
                 broken = f"seal {number} of {seal.created} is another one than its anchor tells"
             if broken is not None:
@@ -284,59 +362,19 @@ class AuditLog:
         unsealed = self._hashed(before, [(0, None)], lambda number: number not in sealed).ranges.count
         return Verified(seals=number, entries=count, unsealed=unsealed, hash=before, broken=broken)
 
-    def _broken(self, seal: Any, number: int, found: "_Hashed", ranges: Ranges) -> str | None:
+    def _broken(self, seal: Any, number: int, before: str, ranges: Ranges) -> str | None:
         """What is wrong with a seal, if anything is."""
         if seal.number != number:
             return f"seal {number} is not there"
+        try:
+            found = self._hashed(before, [(ranges.first - 1, ranges.last)], ranges.__contains__)
+        except AuditError as error:
+            return f"seal {number} of {seal.created}: {error}"
         if found.ranges != ranges:
             return f"seal {number} of {seal.created}: of its {ranges.count:,} entries {found.ranges.count:,} are there"
         if found.hash() != seal.hash:
             return f"seal {number} of {seal.created}: its entries are not those that were sealed"
         return None
-
-
-class _Hashed:
-    """The hash of entries behind that of the seal before; `tokens` are those of their transactions."""
-
-    def __init__(self, before: str) -> None:
-        self._digest = hashlib.sha256(before.encode())
-        self._tables: set[int] = set()
-        self._numbers: list[int] = []
-        self.tokens: set[str] = set()
-
-    @functools.cached_property
-    def ranges(self) -> Ranges:
-        """The numbers of the entries, once all are added."""
-        return Ranges.of(sorted(self._numbers))
-
-    def add(self, table: AuditedTable, rows: Sequence[Row]) -> None:
-        """Add entries of a table, and before the first ones what it is."""
-        if not rows:
-            return
-        if table.number not in self._tables:
-            self.tell((table.number, _row(table)))
-            self._tables.add(table.number)
-        self._digest.update("\n".join(map(ascii, rows)).encode() + b"\n")
-        self._numbers += [row[0] for row in rows]
-        self.tokens.update({row[2] for row in rows} - {None})
-
-    def tell(self, told: Any) -> None:
-        """Add anything that JSON has."""
-        self._digest.update(json.dumps(told, sort_keys=True).encode() + b"\n")
-
-    def hash(self) -> str:
-        """The hash of all of them."""
-        return self._digest.hexdigest()
-
-
-def _now(precision: str = "milliseconds") -> str:
-    return clock.now().astimezone(dt.UTC).isoformat(timespec=precision).replace("+00:00", "Z")
-
-
-def _row(table: AuditedTable) -> dict[str, Any]:
-    """A table as its row has it."""
-    told = {"columns": table.columns, "row_key": table.key, "types": table.types, "redacted": table.redacted}
-    return {"schema_name": table.schema, "table_name": table.name, **{name: list(told[name]) for name in told}}
 
 
 def _table(number: int, row: Mapping[str, Any]) -> AuditedTable:

@@ -4,12 +4,10 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from csv_manager.audit.entries import CHANGED, AuditedTable, Cells, Entry
-from csv_manager.audit.values import canonical
-
-#: A row's key, or the whole row of a table without one, by which nothing else is meant.
-_Key = tuple[str, ...]
+from csv_manager.audit.values import Exact, exact
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,15 +20,23 @@ class NetChange:
 
     @property
     def row(self) -> str:
-        """The row in words: its table and its key."""
-        cells = self.before if self.before is not None else self.after or ()
-        told = zip(self.table.key_places, self.table.key_of(cells), strict=True)
-        return ", ".join(f"{self.table.columns[place]}={self.table.to_json(place, cell)!r}" for place, cell in told)
+        """The row in words."""
+        return row_in_words(self.table, self.before if self.before is not None else self.after or ())
+
+    def diff(self) -> dict[str, dict[str, Any]]:
+        """What changes, by column, as that of an entry."""
+        return self.table.diff(self.before, self.after)
 
     @property
     def reverse(self) -> "NetChange":
         """The way back."""
         return NetChange(table=self.table, before=self.after, after=self.before)
+
+
+def row_in_words(table: AuditedTable, cells: Cells) -> str:
+    """A row in words: its key, or all of it."""
+    told = zip(table.key_places, table.key_of(cells), strict=True)
+    return ", ".join(f"{table.columns[place]}={table.to_json(place, cell)!r}" for place, cell in told)
 
 
 def nets(entries: Iterable[Entry]) -> list[NetChange]:
@@ -51,19 +57,21 @@ class _Keyed:
 
     def __init__(self, table: AuditedTable) -> None:
         self._table = table
-        self._before: dict[_Key, Cells | None] = {}
-        self._after: dict[_Key, Cells | None] = {}
+        self._before: dict[Exact, Cells | None] = {}
+        self._after: dict[Exact, Cells | None] = {}
 
     def add(self, old: Cells | None, new: Cells | None) -> None:
         """Take in that a row was some cells, and then others."""
         if new is not None and self._table.redacted:
             new = self._with_changed(old, new)
         if old is not None:
-            self._before.setdefault(self._key(old), old)
-            self._after[self._key(old)] = None
+            key = self._key(old)
+            self._before.setdefault(key, old)
+            self._after[key] = None
         if new is not None:
-            self._before.setdefault(self._key(new), None)
-            self._after[self._key(new)] = new
+            key = self._key(new)
+            self._before.setdefault(key, None)
+            self._after[key] = new
 
     def _with_changed(self, old: Cells | None, new: Cells) -> Cells:
         """A row whose redacted columns tell whether they changed since it was first seen."""
@@ -80,11 +88,11 @@ class _Keyed:
         """The rows that differ."""
         for key, before in self._before.items():
             after = self._after[key]
-            if (before and _told(before)) != (after and _told(after)):
+            if (before and exact(before)) != (after and exact(after)):
                 yield NetChange(table=self._table, before=before, after=after)
 
-    def _key(self, cells: Cells) -> _Key:
-        return _told(self._table.key_of(cells))
+    def _key(self, cells: Cells) -> Exact:
+        return exact(self._table.key_of(cells))
 
 
 class _Bag:
@@ -92,15 +100,15 @@ class _Bag:
 
     def __init__(self, table: AuditedTable) -> None:
         self._table = table
-        self._rows: dict[_Key, Cells] = {}
-        self._counts: Counter[_Key] = Counter()
+        self._rows: dict[Exact, Cells] = {}
+        self._counts: Counter[Exact] = Counter()
 
     def add(self, old: Cells | None, new: Cells | None) -> None:
         """Take in that a row was some cells, and then others."""
         for cells, count in ((old, -1), (new, 1)):
             if cells is not None:
-                self._rows[_told(cells)] = cells
-                self._counts[_told(cells)] += count
+                self._rows[exact(cells)] = cells
+                self._counts[exact(cells)] += count
 
     def changes(self) -> Iterator[NetChange]:
         """Each row as often as it went, or came."""
@@ -111,7 +119,3 @@ class _Bag:
 
 
 _Net = _Keyed | _Bag
-
-
-def _told(cells: Cells) -> _Key:
-    return tuple(map(canonical, cells))

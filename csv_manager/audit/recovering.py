@@ -7,17 +7,19 @@ unseen by the log, and nothing is recovered.
 import dataclasses
 import datetime as dt
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.schema import AddConstraint
 
-from csv_manager.audit.entries import CHANGED, AuditedTable, Cells, Entry
+from csv_manager.audit.entries import CHANGED, AuditedTable, Cells, Entry, picked
 from csv_manager.audit.log import AuditLog
 from csv_manager.audit.nets import NetChange, nets
+from csv_manager.audit.snapshots import Snapshot, all_of, rows_of
 from csv_manager.audit.sql_dialects import sql_dialect_of
-from csv_manager.audit.values import canonical
+from csv_manager.audit.times import utc
+from csv_manager.audit.values import Exact, exact
 from csv_manager.core.errors import AuditError
 
 _BATCH = 5000
@@ -32,17 +34,11 @@ class Recovered:
     changes: int
 
 
-def later_than(log: AuditLog, time: dt.datetime) -> list[Entry]:
-    """The entries of transactions that still wrote after a time, in their order."""
-    told = time.astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    tokens = {entry.token for entry in log.entries() if _padded(entry.at) > told}
-    return [entry for entry in log.entries() if entry.token in tokens]
-
-
-def _padded(at: str) -> str:
-    """A time with microseconds, to be compared as a text."""
-    whole, _, part = at.removesuffix("Z").partition(".")
-    return f"{whole}.{part:0<6}Z"
+def later_than(log: AuditLog, mark: int | dt.datetime) -> list[Entry]:
+    """The entries of transactions that still wrote after a time, or after the entry of a number, in their order."""
+    tokens = log.later_than(mark if isinstance(mark, int) else utc(mark))
+    after = min((begun.after for begun in log.transactions(tokens).values()), default=0)
+    return [entry for entry in log.entries(after) if entry.token in tokens] if tokens else []
 
 
 def recover(source: Connection, target: Connection, later: Iterable[Entry]) -> list[Recovered]:
@@ -56,31 +52,115 @@ def recover(source: Connection, target: Connection, later: Iterable[Entry]) -> l
     for change in nets(later):
         if change.table.number not in changes:
             told = f"{change.table.name}: its columns changed since, or it is audited no longer"
-            raise AuditError(f"{told}; what was before that cannot be recovered.")
+            raise AuditError(f"{told}; what was before that cannot be recovered from the rows of now.")
         _refuse_redacted(change)
         changes[change.table.number].append(change)
     made = _Tables(source, target, tables)
     made.make()
-    for dialect, connection in ((sql_dialect_of(source), source), (sql_dialect_of(target), target)):
-        dialect.settle(connection)
-    found = []
-    for table in tables:
-        whole = dataclasses.replace(table, redacted=())
-        rows = _as_they_were(table, sql_dialect_of(source).rows(source, whole), changes[table.number])
-        found.append(Recovered(table=table, rows=_insert(target, whole, rows), changes=len(changes[table.number])))
+    sql_dialect_of(source).settle(source)
+    sources = ((table, sql_dialect_of(source).rows(source, _whole(table)), changes[table.number]) for table in tables)
+    found = _filled(target, sources)
     made.finish()
     return found
 
 
+def recover_from_snapshots(source: Connection, target: Connection, later: Sequence[Entry]) -> list[Recovered]:
+    """As `recover`, from the newest snapshot of each table before the `later` entries, with the entries since.
+
+    The rows of now are not looked at. Raises `AuditError` for a snapshot that is not as it was, and if there is none;
+    for a table whose columns changed between a snapshot and then, and for one with columns that are redacted.
+    """
+    before = {entry.number for entry in later}
+    chosen = {
+        (snapshot.table.schema, snapshot.table.name): snapshot
+        for snapshot in all_of(source)
+        if snapshot.number < min(before, default=snapshot.number + 1)
+    }
+    if not chosen:
+        raise AuditError("There is no snapshot of that time; csv_audit_snapshot takes one.")
+    _make_as_then(source, target, chosen.values())
+    sql_dialect_of(source).settle(source)
+    log = AuditLog(source)
+    sources = []
+    for snapshot in chosen.values():
+        if snapshot.table.redacted:
+            told = f"{snapshot.table.name}: {', '.join(snapshot.table.redacted)} is redacted in snapshots"
+            raise AuditError(f"{told}; what it was cannot be recovered from them.")
+        _refuse_another(log, snapshot, before)
+        since = (entry for entry in log.entries(snapshot.number, tables=[snapshot.table]) if entry.number not in before)
+        changes = [change.reverse for change in nets(since)]
+        sources.append((snapshot.table, rows_of(source, snapshot), changes))
+    found = _filled(target, sources)
+    for snapshot in chosen.values():
+        for statement in snapshot.definition[1:]:
+            target.exec_driver_sql(statement)
+        sql_dialect_of(target).count_on(target, snapshot.table.name)
+    return found
+
+
+def _refuse_another(log: AuditLog, snapshot: Snapshot, before: Container[int]) -> None:
+    """Raise for a table that had other columns between a snapshot and then."""
+    place = snapshot.table.schema, snapshot.table.name
+    others = [
+        table
+        for table in log.tables(ended=True)
+        if (table.schema, table.name) == place and table.number > snapshot.table.number
+    ]
+    if others and any(entry.number not in before for entry in log.entries(snapshot.number, tables=others)):
+        raise AuditError(f"{snapshot.table.name}: its columns changed between its snapshot {snapshot.number} and then.")
+
+
+def _make_as_then(source: Connection, target: Connection, snapshots: Collection[Snapshot]) -> None:
+    """Make tables as they were; on servers those that are the same now as they are, and others with their columns."""
+    _refuse_there(target, [snapshot.table.name for snapshot in snapshots])
+    dialect = sql_dialect_of(source)
+    for snapshot in snapshots:
+        table = snapshot.table
+        if snapshot.definition:
+            target.exec_driver_sql(snapshot.definition[0])
+            continue
+        columns = [f"{dialect.quoted(name)} {kind}" for name, kind in zip(table.columns, table.types, strict=True)]
+        if table.key:
+            columns.append(f"PRIMARY KEY ({', '.join(map(dialect.quoted, table.key))})")
+        made = f"CREATE TABLE {dialect.quoted(table.name)} ({', '.join(columns)})"
+        target.execute(text(made.replace(":", r"\:")))
+
+
+def _whole(table: AuditedTable) -> AuditedTable:
+    return dataclasses.replace(table, redacted=())
+
+
+def _filled(
+    target: Connection, sources: Iterable[tuple[AuditedTable, Iterable[Cells], Sequence[NetChange]]]
+) -> list[Recovered]:
+    """Insert the rows of tables without what changes made of them."""
+    sql_dialect_of(target).settle(target)
+    return [
+        Recovered(
+            table=table,
+            rows=_insert(target, _whole(table), _as_they_were(table, rows, changes)),
+            changes=len(changes),
+        )
+        for table, rows, changes in sources
+    ]
+
+
+def _refuse_there(target: Connection, names: Collection[str]) -> None:
+    """Raise `AuditError` if a database has one of some tables."""
+    there = {name for _, name in sql_dialect_of(target).names(target)} & set(names)
+    if there:
+        raise AuditError(f"There is a table {min(there)} already; recover into an empty database.")
+
+
 def _as_they_were(table: AuditedTable, rows: Iterable[Cells], changes: Sequence[NetChange]) -> Iterator[Cells]:
     """The rows without what changes made of them."""
-    places = table.told_places
-    by_row: dict[tuple[str, ...], list[NetChange]] = {}
+    told = picked(table.told_places)
+    by_row: dict[Exact, list[NetChange]] = {}
     for change in changes:
         if change.after is not None:
-            by_row.setdefault(_told(change.after, places), []).append(change)
+            by_row.setdefault(exact(told(change.after)), []).append(change)
     for row in rows:
-        found = by_row.get(_told(row, places)) if by_row else None
+        found = by_row.get(exact(told(row))) if by_row else None
         if not found:
             yield row
         elif (before := found.pop().before) is not None:
@@ -109,10 +189,6 @@ def _refuse_redacted(change: NetChange) -> None:
             raise AuditError(f"{told}, and is redacted in the log; what it was cannot be recovered.")
 
 
-def _told(cells: Cells, places: Sequence[int]) -> tuple[str, ...]:
-    return tuple(canonical(cells[place]) for place in places)
-
-
 def _insert(target: Connection, table: AuditedTable, rows: Iterator[Cells]) -> int:
     count = 0
     while batch := list(itertools.islice(rows, _BATCH)):
@@ -131,9 +207,7 @@ class _Tables:
 
     def make(self) -> None:
         """Make them without their indexes, triggers and foreign keys. Raises `AuditError` if there is one of them."""
-        there = {name for _, name in sql_dialect_of(self._target).names(self._target)} & set(self._names)
-        if there:
-            raise AuditError(f"There is a table {min(there)} already; recover into an empty database.")
+        _refuse_there(self._target, self._names)
         if self._source.dialect.name == "sqlite":
             self._make_by_statements()
         else:

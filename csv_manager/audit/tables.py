@@ -1,6 +1,9 @@
 """The tables of the audit log besides those of entries; they are in the database whose tables are audited."""
 
-from sqlalchemy import JSON, BigInteger, Column, Integer, MetaData, String, Table
+from sqlalchemy import JSON, BigInteger, Column, Integer, LargeBinary, MetaData, String, Table
+
+#: The most bytes that a server keeps as one value.
+_MOST = 2**32 - 1
 
 metadata = MetaData()
 #: The tables of what is to be written to another database.
@@ -66,6 +69,41 @@ context = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("number", BigInteger, nullable=False),
     Column("token", String(32)),
+)
+
+#: Entries of a table that are sealed, in one row, compressed, from the first to the last of their numbers: all that the
+#: table has of these. `token` is that of all of them, and `at` the time of the latest.
+batches = Table(
+    "csv_audit_batches",
+    metadata,
+    Column("table_id", Integer, primary_key=True, autoincrement=False),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("token", String(32)),
+    Column("at", String(32), nullable=False),
+    Column("content", LargeBinary(_MOST), nullable=False),
+)
+
+#: All rows of a table at the entry of a number, which none has: what is told of them is sealed with the entries.
+snapshots = Table(
+    "csv_audit_snapshots",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("table_id", Integer, nullable=False),
+    Column("token", String(32), nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("definition", JSON, nullable=False),
+)
+
+#: The rows of a snapshot, compressed; `sha256` is that of all parts.
+snapshot_parts = Table(
+    "csv_audit_snapshot_parts",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary(_MOST), nullable=False),
 )
 
 #: What a logger has to write for a transaction, where it writes to another database: the changes that have its token,

@@ -20,6 +20,17 @@ def canonical(value: Value) -> str:
     return ascii(value or 0.0 if type(value) is float else value)  # a database takes 0.0 and -0.0 for one
 
 
+#: What is equal to a value of another type: 1.0 to 1, and the bytes of a text to bytes.
+_ALIKE = frozenset((float, RawText))
+#: Cells as a key of a dictionary that no others are.
+Exact = tuple[Value, ...]
+
+
+def exact(cells: tuple[Value, ...]) -> Exact:
+    """Cells as nothing else is equal to them: of rows of one width."""
+    return cells if _ALIKE.isdisjoint(map(type, cells)) else ("", *map(canonical, cells))
+
+
 def are_same(one: Value, other: Value) -> bool:
     """Whether two values are one to the database: of one type, and of one value."""
     return canonical(one) == canonical(other) if type(one) is float else type(one) is type(other) and one == other
@@ -39,7 +50,11 @@ def to_json(value: Value, kind: str = "") -> Any:
 
     `kind` is the type of a value that is kept as a text, as the database has it.
     """
-    if isinstance(value, str) and kind in _TYPED:
+    if value is None or type(value) is int:
+        return value
+    if type(value) is str:
+        if kind not in _TYPED:
+            return value
         value = _TYPED[kind](value)
     if isinstance(value, RawText):
         return bytes(value).decode("utf-8", "backslashreplace")

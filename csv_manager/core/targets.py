@@ -22,6 +22,14 @@ FROM_VERSION, FROM_TIME = "valid_from_version", "valid_from_time"
 TO_VERSION, TO_TIME = "valid_to_version", "valid_to_time"
 
 
+def schema_and_name(table: str) -> tuple[str | None, str]:
+    """The schema, if one is told, and the name of a table. Raises `OptionError`."""
+    schema, _, name = table.rpartition(".")
+    if not name or (not schema and "." in table):
+        raise OptionError(f"{table!r} is no name of a table; it is [SCHEMA.]TABLE.")
+    return schema or None, name
+
+
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """A table of a database, and how it follows a file, or the files of a folder.

@@ -27,6 +27,10 @@ def binds_of(settings: Mapping[str, Any]) -> dict[str, Bind]:
     return {name: _placed(bind, folder) for name, bind in ({DEFAULT: default} | binds).items()}
 
 
+#: How the names of SQLite files end.
+_FILES = (".db", ".db3", ".sqlite", ".sqlite3")
+
+
 def named(binds: Mapping[str, Bind], name: str, otherwise: str = "") -> Bind:
     """The bind of a name. Raises `ConfigurationError` for an unknown one, with what to do `otherwise`."""
     if name not in binds:
@@ -37,9 +41,14 @@ def named(binds: Mapping[str, Bind], name: str, otherwise: str = "") -> Bind:
 
 
 def named_or_at(binds: Mapping[str, Bind], told: str) -> Bind:
-    """The bind of a name, or one for a URL. Raises `ConfigurationError`, also for a URL with a password."""
+    """The bind of a name, or one for a URL or for the path of an SQLite file.
+
+    A path has a separator, or ends as such files do. Raises `ConfigurationError`, also for a URL with a password.
+    """
     if "://" not in told:
-        return named(binds, told, " Tell it under DATABASES, or give a URL such as sqlite:////folder/file.db.")
+        if told in binds or not (os.path.basename(told) != told or told.lower().endswith(_FILES)):
+            return named(binds, told, " Tell it under DATABASES, or give a URL, or the path of an SQLite file.")
+        return Bind(name=told, sql_dialect="sqlite", path=os.path.abspath(os.path.expanduser(told)))
     bind = parse_url("url", told, "The URL of the database")
     from csv_manager.store.urls import is_in_memory, url_of
 

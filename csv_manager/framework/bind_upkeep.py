@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from csv_manager.core.binds import DEFAULT, Bind
@@ -12,6 +13,9 @@ from csv_manager.framework.databases import Databases
 from csv_manager.framework.plugin_migrations import check_line, telling
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from csv_manager.pipeline.auditing import Auditing
     from csv_manager.pipeline.database import Database
     from csv_manager.store.copying import Progress
     from csv_manager.store.urls import Role
@@ -175,6 +179,36 @@ class Upkeep:
         if _is_missing(bind) and not make:
             return Database("sqlite://")
         return Database(url_of(bind), url_of(bind, "admin"))
+
+    @contextlib.contextmanager
+    def audit(self, name: str) -> Iterator["Auditing"]:
+        """The audit log of a database, as who owns its tables.
+
+        Raises `ConfigurationError` for an SQLite file that is not there.
+        """
+        from csv_manager.pipeline.auditing import Auditing
+
+        bind = self._databases.known_or_at(name)
+        if _is_missing(bind):
+            raise ConfigurationError(f"There is no database {name}: {_place(bind)['database']} is not there.")
+        with self._engine(bind, "admin") as engine:
+            yield Auditing(engine, name)
+
+    @contextlib.contextmanager
+    def engine(self, name: str) -> Iterator["Engine"]:
+        """An engine for who makes tables in a database; an SQLite file that is made, and fails, is removed again."""
+        from csv_manager.store.urls import url_of
+
+        bind = self._databases.known_or_at(name)
+        is_new = _is_missing(bind)
+        try:
+            with self._engine(bind, "admin", make=True) as engine:
+                yield engine
+        except BaseException:
+            if is_new:
+                for suffix in ("", "-wal", "-shm"):
+                    Path(f"{url_of(bind).database}{suffix}").unlink(missing_ok=True)
+            raise
 
     def copy(self, name: str, progress: "Progress") -> dict[str, int]:
         """Copy the store that is in a database into the store, which has to be empty; the rows of each table.

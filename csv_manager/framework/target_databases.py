@@ -30,7 +30,7 @@ class TargetDatabases:
     def named(self, database: str) -> str:
         """A name or URL that means the same wherever it is asked: the file of a URL by its absolute path."""
         bind = self.bind(database)
-        if "://" not in database or bind.sql_dialect != "sqlite":
+        if database in binds_of(self._settings()) or bind.sql_dialect != "sqlite":
             return database
         from csv_manager.store.urls import url_of
 

@@ -1,5 +1,6 @@
 """Databases of a plugin: `self.databases`, and `self.session` over all of them."""
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
@@ -95,6 +96,25 @@ class CsvDatabasesPlugin:
         An SQLite file that is not there is made only with `make`; without, it has no tables.
         """
         return self._upkeep().open(name, make=make)
+
+    def audit(self, name: str) -> contextlib.AbstractContextManager[Any]:
+        """The audit log of a database, a `csv_manager.pipeline.auditing.Auditing`, in a with statement.
+
+        Raises `ConfigurationError` for an SQLite file that is not there.
+        """
+        log: contextlib.AbstractContextManager[Any] = self._upkeep().audit(name)
+        return log
+
+    def recover(self, name: str, mark: Any, into: str, *, from_snapshots: bool = False) -> list[Any]:
+        """Make the audited tables of a database, as they were at a time or after an entry, in another one.
+
+        That has none of them; an SQLite file is made. It begins with the rows of now, or with snapshots.
+
+        Raises a `CsvManagerError`, and nothing was made then.
+        """
+        with self._upkeep().audit(name) as log, self._upkeep().engine(into) as engine:
+            found: list[Any] = log.recover(mark, engine, from_snapshots=from_snapshots)
+            return found
 
     def copy(self, name: str, progress: Any) -> dict[str, int]:
         """Copy the store in a database into the store, which has to be empty; the rows of each table.

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, make_url
 
 from csv_manager.core.errors import ConfigurationError
+from csv_manager.pipeline.audited import changing, follow
 from csv_manager.store import roles
 from csv_manager.store.engine import loading, looking, make_engine, using
 from csv_manager.store.schema import VERSION_TABLE, metadata
@@ -77,6 +78,7 @@ class Database:
         with self._changing() as connection:
             difference = differences.compare(connection, tables, drop=drop)
             migrating.apply(connection, difference)
+            follow(connection)
             if self._admin is not None:
                 loaded = tuple((table.schema, table.name) for table in tables)
                 roles.grant(connection, self._engine.url, UserTables(loaded=loaded))
@@ -102,34 +104,34 @@ class Database:
 
     def insert(self, items: Iterable[Any]) -> int:
         """Insert objects of a dataclass, none of which is there; how many they were."""
-        with loading(self._engine) as connection:
+        with changing(self._engine, self._admin, {}) as connection:
             return objects.insert_objects(connection, items)
 
     def upsert(self, items: Iterable[Any], *, mirror: bool = False) -> Counts:
         """Insert the objects that are not there, update those that differ, and with `mirror` delete all others."""
-        with loading(self._engine) as connection:
+        with changing(self._engine, self._admin, {}) as connection:
             return objects.upsert_objects(connection, items, mirror=mirror)
 
     def delete(self, items: Iterable[Any]) -> int:
         """Delete the rows that have the keys of objects; how many there were."""
-        with loading(self._engine) as connection:
+        with changing(self._engine, self._admin, {}) as connection:
             return objects.delete_objects(connection, items)
 
     def insert_rows(self, table: Declared, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
         """As `insert`, of tuples."""
-        with loading(self._engine) as connection:
+        with changing(self._engine, self._admin, {}) as connection:
             return objects.insert_rows(connection, _table(table), columns, rows)
 
     def upsert_rows(
         self, table: Declared, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, mirror: bool = False
     ) -> Counts:
         """As `upsert`, of tuples."""
-        with loading(self._engine) as connection:
+        with changing(self._engine, self._admin, {}) as connection:
             return objects.upsert_rows(connection, _table(table), columns, rows, mirror=mirror)
 
     def delete_rows(self, table: Declared, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
         """As `delete`, of tuples of the key's columns."""
-        with loading(self._engine) as connection:
+        with changing(self._engine, self._admin, {}) as connection:
             return objects.delete_rows(connection, _table(table), columns, rows)
 
 

@@ -11,9 +11,10 @@ from csv_manager.core import clock
 from csv_manager.core.errors import ConfigurationError, OptionError, UnknownColumnError
 from csv_manager.core.reading import Table as CsvTable
 from csv_manager.core.targets import Mode, Target
+from csv_manager.pipeline.audited import changing, follow
 from csv_manager.pipeline.stopping import Observed
 from csv_manager.pipeline.target_tables import Databases, look_at_table, make_table, refuse_own
-from csv_manager.store.engine import loading, looking
+from csv_manager.store.engine import looking
 from csv_manager.sync import Table, watermarks
 from csv_manager.sync.applying import Applier, Step
 from csv_manager.sync.evolving import Plan, Planner
@@ -80,9 +81,12 @@ def _columns(content: CsvTable, target: Target, ignore: Sequence[str]) -> tuple[
 
 
 def _load(engine: Engine, admin: Engine | None, target: Target, plan: Plan, step: Step, began: dt.datetime) -> Loaded:
-    with make_table(engine, admin, target, plan, None) as statements, loading(engine) as connection:
+    told = {"csv_file": step.csv_file}
+    with make_table(engine, admin, target, plan, None) as statements, changing(engine, admin, told) as connection:
         loader_of(connection).lock(connection, target.table_name)
         alter(connection, target, statements)
+        if statements:
+            follow(connection)
         counts = Applier(connection, target, plan.table, step.csv_file).load(step)
     seconds = (clock.now() - began).total_seconds()
     return Loaded(target=target, statements=plan.statements, counts=counts, seconds=seconds)

@@ -11,6 +11,7 @@ from csv_manager.core import clock
 from csv_manager.core.errors import ConfigurationError, VersionNotFoundError
 from csv_manager.core.model import Version
 from csv_manager.core.targets import Target
+from csv_manager.pipeline.audited import changing, follow
 from csv_manager.pipeline.store import File, Store
 from csv_manager.pipeline.target_tables import Databases, There, look, make_table, schema_of
 from csv_manager.pipeline.target_versions import TargetVersions
@@ -190,7 +191,7 @@ class TargetSession:
 
     def _rewind(self, there: There, version: Version) -> Synced:
         began = clock.now()
-        with self._transaction(there) as connection:
+        with self._transaction(there, version) as connection:
             applier = Applier(connection, self._target, self._known_table(there), self._file.path)
             counts = applier.rewind(version.number)
             self._put_mark(connection, version, applier.count())
@@ -232,10 +233,12 @@ class TargetSession:
         step = self._loaded(version, plan, sift=sift)
         with (
             make_table(self._engine, self._admin, self._target, plan, there) as statements,
-            self._transaction(there) as connection,
+            self._transaction(there, version) as connection,
         ):
             made = [] if there.is_known else watermarks.missing(connection)
             alter(connection, self._target, [*made, *statements])
+            if statements:
+                follow(connection)
             counts = self._apply(connection, there, plan, version, step, changes, whole=whole)
             watermarks.put_table(connection, self._target, {**there.types, **plan.types})
         synced = self._synced(version, counts, plan, (clock.now() - began).total_seconds())
@@ -291,7 +294,7 @@ class TargetSession:
     def _dry(self, there: There, plan: Plan, version: Version, changes: Changes | None) -> Counts:
         """What applying a version would change; it is undone."""
         counts = Counts()
-        with contextlib.suppress(_UndoneError), self._transaction(there) as connection:
+        with contextlib.suppress(_UndoneError), self._transaction(there, version) as connection:
             applier = Applier(connection, self._target, plan.table, self._file.path)
             step = self._loaded(version, plan, sift=self._target.discards)
             if changes is not None and there.mark is not None and not self._versions.is_of_another(there.mark):
@@ -321,9 +324,10 @@ class TargetSession:
         return plan, None if plan.is_whole and not is_appended else changes
 
     @contextlib.contextmanager
-    def _transaction(self, there: There) -> Iterator[Connection]:
+    def _transaction(self, there: There, version: Version) -> Iterator[Connection]:
         """A transaction alone with the table. Raises `_MovedError` if another process brought it elsewhere."""
-        with loading(self._engine) as connection:
+        told = {"run": version.run_id, "csv_file": self._file.path, "version": version.number}
+        with changing(self._engine, self._admin, told) as connection:
             loader_of(connection).lock(connection, self._target.table_name)
             if not self._is_wanted():
                 raise TargetError(f"{self._target.name} was pinned or deleted meanwhile; nothing was written.")

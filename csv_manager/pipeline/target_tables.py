@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from csv_manager.core.errors import ConfigurationError
 from csv_manager.core.targets import FILE, Target
+from csv_manager.pipeline.audited import follow
 from csv_manager.store import roles
 from csv_manager.store.engine import loading, looking, writing
 from csv_manager.store.schema import VERSION_TABLE, metadata
@@ -132,6 +133,8 @@ def make_table(
         with writing(admin or engine) as connection:
             made = watermarks.missing(connection) if there else []
             alter(connection, target, [*made, *plan.statements])
+            if plan.statements:
+                follow(connection)
             if there:  # whoever goes on from here has to know it
                 watermarks.put_table(connection, target, {**there.types, **plan.types})
             if admin is not None:

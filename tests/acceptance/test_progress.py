@@ -386,6 +386,19 @@ def test_a_comparison_that_takes_long_shows_it(cli: "Cli", terminal: Terminal, s
     assert "\x1b[?" not in terminal.written
 
 
+def interrupted(terminal: Terminal, running: subprocess.Popen[bytes]) -> int:
+    """Press Ctrl-C as a person would: once, and again if half a minute later nothing happened; return the exit code.
+
+    CPython notes a signal between two steps of its interpreter and raises it at the next one. One that comes as a step
+    enters a read that waits is so raised only once that read returns, for which a second signal is enough.
+    """
+    terminal.type(b"\x03")
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return running.wait(DEADLINE / 4)
+    terminal.type(b"\x03")
+    return running.wait(DEADLINE)
+
+
 @pytest.mark.parametrize("seen", [True, False])
 def test_ctrl_c_ends_it_with_one_line(cli: "Cli", terminal: Terminal, slow: str, *, seen: bool) -> None:
     before = termios.tcgetattr(terminal.slave)
@@ -393,12 +406,12 @@ def test_ctrl_c_ends_it_with_one_line(cli: "Cli", terminal: Terminal, slow: str,
     with on_terminal(cli, terminal, "csv_diff", slow, "new.csv") as running, open(cli.folder / slow, "wb"):
         if seen:
             terminal.wait("Comparing new.csv")
-        terminal.type(b"\x03")
-        assert running.wait(DEADLINE) == 130
+        assert interrupted(terminal, running) == 130
     assert termios.tcgetattr(terminal.slave) == before
     terminal.end()
-    assert [line.removeprefix("^C") for line in terminal.screen()][-2:] == ["Interrupted.", ""]
-    assert [line for line in terminal.screen() if line not in ("", "^C", "Interrupted.")] == []
+    lines = [line.replace("^C", "") for line in terminal.screen()]
+    assert lines[-2:] == ["Interrupted.", ""]
+    assert [line for line in lines if line] == ["Interrupted."]
     assert "\x1b[?" not in terminal.written
 
 

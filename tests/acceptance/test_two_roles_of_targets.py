@@ -48,6 +48,25 @@ def _rows(users: Users, columns: str) -> list[tuple[object, ...]]:
         engine.dispose()
 
 
+def test_what_the_user_changes_is_in_the_log_of_the_administrator(users: Users, cli: "Cli", followed: "Path") -> None:
+    cli("csv_audit_add", "shop", "data")
+    followed.write_text("id,name\n1,a\n2,B\n4,d\n")
+    cli("csv_watch", "--once")
+    run = cli.json("csv_run_list", followed)[0]["run"]
+    found = cli.json("csv_audit_list", "shop")
+    assert {(row["type"], row["key"]["id"]) for row in found} == {("update", 2), ("delete", 3), ("insert", 4)}
+    assert {row["run"] for row in found} == {str(run)}
+    assert "3 entries as sealed, by 1 seal." in cli("csv_audit_verify", "shop")
+    engine = create_engine(users.user)
+    try:
+        with engine.connect() as connection, pytest.raises(DBAPIError):
+            connection.execute(text("DELETE FROM csv_audit_entries_1"))
+    finally:
+        engine.dispose()
+    cli("csv_audit_undo", "shop", "--run", run, "--yes")
+    assert _rows(users, "id, name") == [(1, "a"), (2, "b"), (3, "c")]
+
+
 def test_a_target_goes_through_its_life(users: Users, cli: "Cli", followed: "Path") -> None:
     assert _rows(users, "id, name") == [(1, "a"), (2, "b"), (3, "c")]
     followed.write_text("id,name,more\n1,a,x\n3,C,\n4,d,y\n")
@@ -98,3 +117,22 @@ def test_a_host_without_the_administrator_brings_what_the_table_has_place_for(
 def test_a_file_is_loaded_without_a_watcher(users: Users, cli: "Cli", followed: "Path") -> None:
     cli("csv_load", followed, "--database", "shop", "--table", "loaded", "--key", "id")
     assert len(_rows(users, "*")) == 3
+
+
+def test_a_user_without_the_administrator_changes_rows_that_are_audited(
+    users: Users, cli: "Cli", followed: "Path"
+) -> None:
+    """Its host knows nothing of the administrator; its changes are in the log as those of another program."""
+    cli("csv_audit_add", "shop", "data")
+    whole = (config := cli.folder / "c.yaml").read_text()
+    told = json.loads(whole)
+    del told["databases"]["shop"]["admin"]
+    config.write_text(json.dumps(told))
+    followed.write_text("id,name\n1,a\n2,B\n4,d\n")
+    cli("csv_watch", "--once")
+    assert _rows(users, "id, name") == [(1, "a"), (2, "B"), (4, "d")]
+    config.write_text(whole)
+    found = cli.json("csv_audit_list", "shop")
+    assert {(row["type"], row["key"]["id"]) for row in found} == {("update", 2), ("delete", 3), ("insert", 4)}
+    assert {row["run"] for row in found} == {None}
+    assert "3 entries are not sealed yet" in cli("csv_audit_verify", "shop")

@@ -2,6 +2,7 @@
 # ruff: noqa: S608 - the statements are random, as they are to be
 
 import contextlib
+import datetime as dt
 import itertools
 import random
 import struct
@@ -10,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import IntegrityError
 
 from csv_manager.audit.applying import replay, undo
+from csv_manager.audit.batches import compact
 from csv_manager.audit.entries import AuditedTable
 from csv_manager.audit.log import AuditLog
 from csv_manager.audit.sql_dialects import sql_dialect_of
+from csv_manager.audit.times import utc
 from csv_manager.audit.values import canonical
 from csv_manager.core.errors import AuditError
 
@@ -131,7 +134,7 @@ def write(connection: Connection, source: random.Random) -> None:
 
 
 def history(
-    engine: Engine, source: random.Random, transactions: int | None = None
+    engine: Engine, source: random.Random, transactions: int | None = None, *, is_compacted: bool = False
 ) -> tuple[list[AuditedTable], list[tuple[int, State]]]:
     """Transactions, with savepoints, some of which are undone; the state behind each, and its last entry's number."""
     with engine.begin() as connection:
@@ -160,6 +163,9 @@ def history(
             last = connection.exec_driver_sql("SELECT number FROM csv_audit_context").scalar_one()
             marks.append((last, state(connection, tables)))
             transaction.commit()
+        if is_compacted and source.random() < 0.4:
+            with engine.begin() as connection:
+                compact(connection, tables)
     return tables, marks
 
 
@@ -178,7 +184,7 @@ def test_histories_have_all_that_there_is(engine: Engine) -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_the_log_leads_to_each_state_and_back(engine: Engine, tmp_path: Path, seed: int) -> None:
-    tables, marks = history(engine, random.Random(seed))
+    tables, marks = history(engine, random.Random(seed), is_compacted=seed % 2 == 1)
     scratch = engine_of(tmp_path / "scratch.db")
     with scratch.connect() as other:
         other.connection.dbapi_connection.execute("PRAGMA foreign_keys = OFF")
@@ -236,6 +242,43 @@ def test_any_change_of_what_is_sealed_is_found(engine: Engine, seed: int) -> Non
             connection.rollback()
     with engine.connect() as connection:
         assert AuditLog(connection).verify() == sound
+
+
+@pytest.mark.parametrize("seed", range(60, 70))
+def test_entries_that_are_compacted_are_as_they_were(engine: Engine, seed: int) -> None:
+    tables, _ = history(engine, random.Random(seed), 8)
+    with engine.begin() as connection:
+        log = AuditLog(connection)
+        log.seal()
+        entries, sound = list(log.entries()), log.verify()
+        told = {token: list(log.entries(token=token)) for token in {entry.token for entry in entries}}
+        marks = [entry.number for entry in entries[::7]] + [utc(dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1))]
+        later = [log.later_than(mark) for mark in marks]
+        assert compact(connection, tables) == len(entries) == sound.entries
+        assert sum(connection.scalar(text(f"SELECT count(*) FROM {table.entries}")) for table in tables) == 0
+        log = AuditLog(connection)
+        assert (list(log.entries()), log.verify()) == (entries, sound)
+        assert list(map(ascii, log.entries())) == list(map(ascii, entries))
+        assert [log.later_than(mark) for mark in marks] == later
+        assert list(log.newest()) == entries[::-1]
+        for token, mine in told.items():
+            assert list(log.entries(token=token)) == mine
+            assert list(log.entries(mine[0].number - 1, mine[-1].number, token=token)) == mine
+        some = tables[:2]
+        assert list(log.entries(tables=some)) == [entry for entry in entries if entry.table in some]
+    for tamper in (
+        "UPDATE csv_audit_batches SET content = x'00' WHERE first = (SELECT max(first) FROM csv_audit_batches)",
+        "UPDATE csv_audit_batches SET content = x'28b52ffd' WHERE first = (SELECT min(first) FROM csv_audit_batches)",
+        "DELETE FROM csv_audit_batches WHERE first = (SELECT max(first) FROM csv_audit_batches)",
+        "UPDATE csv_audit_batches SET token = 'x' WHERE first = (SELECT min(first) FROM csv_audit_batches)",
+        "UPDATE csv_audit_batches SET at = '2020' WHERE first = (SELECT min(first) FROM csv_audit_batches)",
+        "UPDATE csv_audit_batches SET last = last + 1 WHERE first = (SELECT min(first) FROM csv_audit_batches)",
+        "UPDATE csv_audit_batches SET first = 0 WHERE first = (SELECT min(first) FROM csv_audit_batches)",
+    ):
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql(tamper).rowcount == 1, tamper
+            assert AuditLog(connection).verify().broken is not None, tamper
+            connection.rollback()
 
 
 def test_undo_takes_nothing_back_where_a_row_was_changed_since(engine: Engine) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, select, text
 from sqlalchemy.exc import DBAPIError
 
 from csv_manager.audit.applying import replay, undo
+from csv_manager.audit.batches import compact
 from csv_manager.audit.entries import AuditedTable
 from csv_manager.audit.log import AuditLog
 from csv_manager.audit.sql_dialects import sql_dialect_of
@@ -227,6 +228,7 @@ def history(engine: Engine, source: random.Random, count: int) -> tuple[list[Aud
         tables = log.tables()
         marks = [(0, state(connection, tables))]
     going: list[Transaction] = []
+    compacting = random.Random(count)
     while count or going:
         if count and len(going) < 3 and not any(each.is_alone for each in going) and source.random() < 0.5:
             going.append(Transaction(engine, source, is_alone=not going and source.random() < 0.4))
@@ -241,6 +243,10 @@ def history(engine: Engine, source: random.Random, count: int) -> tuple[list[Aud
             with engine.connect() as connection:
                 last = connection.execute(text("SELECT number FROM csv_audit_head")).scalar_one()
                 marks.append((last, state(connection, tables)))
+            if compacting.random() < 0.2:
+                with engine.begin() as connection:
+                    sql_dialect_of(connection).begin_seal(connection)
+                    compact(connection, tables)
     return tables, marks
 
 

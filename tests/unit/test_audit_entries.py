@@ -270,4 +270,5 @@ def test_the_newest_entries_come_first_with_who_made_them(connection: Connection
     told = log.transactions([newest.token, older.token])
     assert told[older.token].extra == {"run": 5}
     assert (told[older.token].user != "", told[newest.token].user) == (True, "")
-    assert (log.seal_of(older.number), log.seal_of(newest.number)) == (Anchor(number=1, hash=log.verify().hash), None)
+    sealed = {older.number: Anchor(number=1, hash=log.verify().hash), newest.number: None}
+    assert log.seals_of([newest, older]) == sealed

@@ -95,6 +95,19 @@ PROMISED = {
         f"{VERSIONS}, stored per updated row | 45 bytes",
         f"{VERSIONS}, rebuild of the last | plain decompression of it",
     ],
+    "audit": [
+        *(
+            f"audit: 400 rows, {work} by the ORM, log_changes | {peer}"
+            for peer in ("plain", "SQLAlchemy-Continuum", "SQLAlchemy-History")
+            for work in ("inserted", "updated")
+        ),
+        *(f"audit: 400 rows, {work} by the ORM, csv_audit_add | plain" for work in ("inserted", "updated")),
+        "audit: 400 rows, in bulk by Core, csv_audit_add | plain",
+        "audit: 400 rows, in bulk by Core, log_changes | plain",
+        "audit: 400 rows, in bulk by csv_manager, sealed and compressed | plain",
+        "audit: 900 rows changed in bulk by csv_manager, kept of each | 60 bytes",
+        "audit: 2,000 changes, each of them in a recovery | 10 µs (100,000/s)",
+    ],
     "runs": [
         row
         for database, (_, driver) in DATABASES.items()
@@ -202,7 +215,10 @@ def test_a_server_that_does_not_answer_is_told_in_one_line_and_its_rows_are_left
 def test_an_unknown_benchmark_is_refused_by_naming_the_known_ones() -> None:
     done = run("speed")
     assert done.returncode == 2
-    assert "no benchmark speed; known are startup, latency, watching, diff, archive, checks, runs, sync" in done.stderr
+    assert (
+        "no benchmark speed; known are startup, latency, watching, diff, archive, checks, runs, sync, audit"
+        in done.stderr
+    )
     assert done.stdout == ""
 
 
@@ -220,7 +236,17 @@ def test_the_95th_percentile_of_twenty_values_is_the_nineteenth() -> None:
 
 def test_the_saved_runs_are_whole_ones() -> None:
     saved_runs = json.loads(RESULTS.read_text("utf-8"))
-    assert sorted(saved_runs) == ["archive", "checks", "diff", "latency", "runs", "startup", "sync", "watching"]
+    assert sorted(saved_runs) == [
+        "archive",
+        "audit",
+        "checks",
+        "diff",
+        "latency",
+        "runs",
+        "startup",
+        "sync",
+        "watching",
+    ]
     assert not any(run["quick"] for run in saved_runs.values())
     measured = {row["what"].partition(",")[0] for row in saved_runs["runs"]["figures"]}
     assert measured == set(DATABASES)

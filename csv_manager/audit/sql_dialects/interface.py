@@ -30,6 +30,10 @@ class SqlDialect(abc.ABC):
 
     #: Whether a statement that makes, changes or empties tables commits what was done before, and itself.
     commits_definitions = False
+    #: The time of an entry as a text in UTC, with microseconds.
+    at_text = ""
+    #: What other programs may do to rows that no trigger sees.
+    unseen: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def prepare(self, connection: Connection) -> None:
@@ -71,6 +75,10 @@ class SqlDialect(abc.ABC):
     @abc.abstractmethod
     def begin(self, connection: Connection, table: AuditedTable) -> None:
         """Make the table of entries and the triggers that write to it, unless they are there, and remove all others."""
+
+    @abc.abstractmethod
+    def is_begun(self, connection: Connection, table: AuditedTable) -> bool:
+        """Whether the triggers are there as `begin` makes them."""
 
     @abc.abstractmethod
     def end(self, connection: Connection, table: AuditedTable) -> None:
@@ -125,8 +133,21 @@ class SqlDialect(abc.ABC):
         """
 
     @abc.abstractmethod
-    def rows(self, connection: Connection, table: AuditedTable) -> Iterator[Cells]:
-        """All rows of an audited table, in no order."""
+    def rows(self, connection: Connection, table: AuditedTable, *, held: bool = False) -> Iterator[Cells]:
+        """All rows of an audited table, in no order; those that nobody writes to if it is `held`."""
+
+    @abc.abstractmethod
+    def hold(self, connection: Connection, table: AuditedTable) -> None:
+        """Wait until nobody else writes to a table, and let nobody else, until this transaction ends."""
+
+    @abc.abstractmethod
+    def take_number(self, connection: Connection) -> int:
+        """A number behind those of all entries that were made."""
+
+    def definition(self, connection: Connection, table: AuditedTable) -> Sequence[str]:
+        """The statements that made a table, where the database keeps them."""
+        del connection, table
+        return ()
 
     @abc.abstractmethod
     def find(self, connection: Connection, table: AuditedTable, key: Cells) -> list[Cells]:

@@ -67,6 +67,8 @@ class Mariadb(SqlDialect):
     """MariaDB from 10.3 on."""
 
     commits_definitions = True
+    at_text = _AT
+    unseen = ("what a foreign key does to rows that refer to others", "TRUNCATE")
 
     def prepare(self, connection: Connection) -> None:
         """Nothing is to be told."""
@@ -113,8 +115,7 @@ class Mariadb(SqlDialect):
 
     def begin(self, connection: Connection, table: AuditedTable) -> None:
         """The table of entries, and three triggers."""
-        there = set(connection.execute(text(_TRIGGERS), {"schema": table.schema, "name": table.name}).scalars())
-        mine = {f"csv_audit_{table.number}_{TYPES[letter]}": letter for letter in SIDES}
+        there, mine = self._triggers(connection, table), self._mine(table)
         for name in there - set(mine):
             self._do(connection, f"DROP TRIGGER IF EXISTS {self.quoted(table.schema, name)}")
         if mine.keys() <= there:
@@ -134,6 +135,20 @@ class Mariadb(SqlDialect):
                 self._do(connection, self._auditing(table, name, letter))
         finally:
             connection.execute(text("SET SESSION sql_mode = :mode"), {"mode": before})
+
+    def is_begun(self, connection: Connection, table: AuditedTable) -> bool:
+        """By their names."""
+        return self._mine(table).keys() <= self._triggers(connection, table)
+
+    @staticmethod
+    def _mine(table: AuditedTable) -> dict[str, str]:
+        """The names of the triggers, and the kinds of changes that fire them."""
+        return {f"csv_audit_{table.number}_{TYPES[letter]}": letter for letter in SIDES}
+
+    @staticmethod
+    def _triggers(connection: Connection, table: AuditedTable) -> set[str]:
+        told = {"schema": table.schema, "name": table.name}
+        return set(connection.execute(text(_TRIGGERS), told).scalars())
 
     def _auditing(self, table: AuditedTable, name: str, letter: str) -> str:
         rows = SIDES[letter]
@@ -264,9 +279,19 @@ class Mariadb(SqlDialect):
     def settle(self, connection: Connection) -> None:
         """Each statement is told by itself."""
 
-    def rows(self, connection: Connection, table: AuditedTable) -> Iterator[Cells]:
+    def hold(self, connection: Connection, table: AuditedTable) -> None:
+        """Row by row, and what is between them: a lock of the table would end the transaction."""
+        connection.execute(text(f"SELECT COUNT(*) FROM {self._escaped(table)} LOCK IN SHARE MODE"))  # noqa: S608 - quoted
+
+    def take_number(self, connection: Connection) -> int:
+        """From the sequence."""
+        return int(connection.scalar(text("SELECT NEXTVAL(csv_audit_numbers)")) or 0)
+
+    def rows(self, connection: Connection, table: AuditedTable, *, held: bool = False) -> Iterator[Cells]:
         """A stream from the server, where the driver has one."""
         query = f"SELECT {self._listed(table)} FROM {self._escaped(table)}"  # noqa: S608 - quoted
+        if held:  # not as they were when the transaction began to read
+            query += " LOCK IN SHARE MODE"
         told = text(f"SET STATEMENT {_READ} FOR {query}")
         result = connection.execute(told, execution_options={"yield_per": _PAGE})
         yield from (tuple(row) for row in result)

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from csv_manager.audit.entries import CHANGED, REDACTED, AuditedTable, Cells, Row
+from csv_manager.audit.sql_dialects import postgresql_catalog as catalog
 from csv_manager.audit.sql_dialects.interface import SIDES, Checkpoint, Shape, SqlDialect
 from csv_manager.audit.values import Value
 
@@ -35,38 +36,12 @@ _LOCK = 0x6373765F6175
 _PAGE = 1000
 #: The bits of the number of a transaction as rows have it.
 _XIDS = 0xFFFFFFFF
-#: The columns of a table; of a domain, its own type is told.
-_COLUMNS = """
-WITH RECURSIVE typed AS (
-    SELECT a.attnum, a.attname, a.attgenerated, a.atttypid AS typid, a.atttypmod AS typmod
-    FROM pg_catalog.pg_attribute a
-    WHERE a.attrelid = pg_catalog.to_regclass(:name) AND a.attnum > 0 AND NOT a.attisdropped
-    UNION ALL
-    SELECT d.attnum, d.attname, d.attgenerated, t.typbasetype, t.typtypmod
-    FROM typed d JOIN pg_catalog.pg_type t ON t.oid = d.typid WHERE t.typtype = 'd'
-)
-SELECT attname, pg_catalog.format_type(typid, typmod), (
-    SELECT pg_catalog.array_position(i.indkey\\:\\:int[], typed.attnum\\:\\:int) FROM pg_catalog.pg_index i
-    WHERE i.indrelid = pg_catalog.to_regclass(:name) AND i.indisprimary)
-FROM typed JOIN pg_catalog.pg_type t ON t.oid = typid WHERE t.typtype <> 'd' AND attgenerated = '' ORDER BY attnum
-"""
-_IS_TABLE = """
-c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^(pg_|information_schema$)' AND c.relname !~ '^csv_audit_'
-"""
-_TABLES = f"FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {_IS_TABLE}"
-_FINGERPRINT = f"""
-SELECT count(*), sum(pg_catalog.hashtextextended(concat_ws(',', c.oid, n.nspname, c.relname, a.attname, a.attnum,
-    a.atttypid, a.atttypmod, a.attgenerated), 0)), (SELECT sum(pg_catalog.hashtextextended(concat_ws(',', t.tgrelid,
-    t.tgname, t.tgenabled), 0)) FROM pg_catalog.pg_trigger t WHERE t.tgname ~ '^csv_audit_'),
-    (SELECT sum(i.indrelid\\:\\:bigint * 31 + i.indexrelid\\:\\:bigint) FROM pg_catalog.pg_index i WHERE i.indisprimary)
-FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE a.attnum > 0 AND NOT a.attisdropped AND {_IS_TABLE}
-"""  # noqa: S608 - constants
 
 
 class Postgresql(SqlDialect):
     """PostgreSQL from 13 on."""
+
+    at_text = _AT
 
     def prepare(self, connection: Connection) -> None:
         """Nothing is to be told."""
@@ -84,16 +59,16 @@ class Postgresql(SqlDialect):
 
     def fingerprint(self, connection: Connection) -> Hashable:
         """A hash of what the catalogue has of tables, and of our triggers."""
-        return tuple(connection.execute(text(_FINGERPRINT)).one())
+        return tuple(connection.execute(text(catalog.FINGERPRINT)).one())
 
     def names(self, connection: Connection) -> list[tuple[str | None, str]]:
         """Those of all schemas, with partitions instead of what is divided into them."""
-        told = f"SELECT nullif(n.nspname, current_schema()), c.relname {_TABLES} ORDER BY 1, 2"
+        told = f"SELECT nullif(n.nspname, current_schema()), c.relname {catalog.TABLES} ORDER BY 1, 2"
         return [(row[0], row[1]) for row in connection.execute(text(told))]
 
     def describe(self, connection: Connection, schema: str | None, name: str) -> Shape | None:
         """As the catalogue tells."""
-        rows = connection.execute(text(_COLUMNS), {"name": self.quoted(schema, name)}).all()
+        rows = connection.execute(text(catalog.COLUMNS), {"name": self.quoted(schema, name)}).all()
         if not rows:
             return None
         key = sorted((place, column) for column, _, place in rows if place is not None)
@@ -109,7 +84,7 @@ class Postgresql(SqlDialect):
         for name in there:
             if not name.startswith(f"csv_audit_{table.number}_"):
                 self._do(connection, f"DROP TRIGGER {self.quoted(name)} ON {self._name(table)}")
-        mine = {f"csv_audit_{table.number}_{kind}" for kind in ("change", "update", "truncate")}
+        mine = self._names(table)
         if mine <= {name for name, enabled in there.items() if enabled == "A"}:
             return
         schema = connection.scalar(text("SELECT current_schema()"))
@@ -134,6 +109,19 @@ class Postgresql(SqlDialect):
             function = self.quoted(schema, f"csv_audit_write_{table.number}")
             self._do(connection, f"CREATE TRIGGER {name} {when.format(on)} EXECUTE FUNCTION {function}()")
             self._do(connection, f"ALTER TABLE {on} ENABLE ALWAYS TRIGGER {name}")
+
+    def is_begun(self, connection: Connection, table: AuditedTable) -> bool:
+        """By their names, that they fire always, and what their function does."""
+        there = self._triggers(connection, table)
+        schema = connection.scalar(text("SELECT current_schema()"))
+        told = text("SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = pg_catalog.to_regprocedure(:name)")
+        done = connection.scalar(told, {"name": self.quoted(schema, f"csv_audit_write_{table.number}") + "()"})
+        _, made, _ = self._function(table, schema, self.quoted(schema, table.entries)).split("$csv_manager$")
+        return done == made and self._names(table) <= {name for name, enabled in there.items() if enabled == "A"}
+
+    @staticmethod
+    def _names(table: AuditedTable) -> set[str]:
+        return {f"csv_audit_{table.number}_{kind}" for kind in ("change", "update", "truncate")}
 
     def _triggers(self, connection: Connection, table: AuditedTable) -> dict[str, str]:
         """The log's triggers on a table, and whether they fire, also those that came with it when it was renamed."""
@@ -297,8 +285,17 @@ class Postgresql(SqlDialect):
         told = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _SETTINGS.items())
         connection.execute(text(f"SELECT {told}"))
 
-    def rows(self, connection: Connection, table: AuditedTable) -> Iterator[Cells]:
+    def hold(self, connection: Connection, table: AuditedTable) -> None:
+        """Others may read it."""
+        self._do(connection, f"LOCK TABLE ONLY {self._name(table)} IN SHARE MODE")
+
+    def take_number(self, connection: Connection) -> int:
+        """From the sequence."""
+        return int(connection.scalar(text("SELECT nextval('csv_audit_numbers')")) or 0)
+
+    def rows(self, connection: Connection, table: AuditedTable, *, held: bool = False) -> Iterator[Cells]:
         """A stream from a cursor of the server, where the driver has one."""
+        del held
         self.settle(connection)
         told = f"SELECT {self._listed(table)} FROM ONLY {self._escaped(table)}"  # noqa: S608 - quoted
         result = connection.execute(text(told), execution_options={"yield_per": _PAGE})

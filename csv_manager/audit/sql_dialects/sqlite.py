@@ -37,6 +37,9 @@ _TYPES = {type(None): "null", int: "integer", float: "real", str: "text", RawTex
 class Sqlite(SqlDialect):
     """SQLite from 3.35 on."""
 
+    at_text = "replace(at, 'Z', '000Z')"
+    unseen = ("what REPLACE deletes, unless the program has PRAGMA recursive_triggers on",)
+
     def prepare(self, connection: Connection) -> None:
         """What REPLACE deletes is audited on a connection that has this on."""
         connection.exec_driver_sql("PRAGMA recursive_triggers = ON")
@@ -118,6 +121,13 @@ class Sqlite(SqlDialect):
             return f"CASE WHEN {self._differs(name)} THEN '{CHANGED}' ELSE '{REDACTED}' END"
         return f"'{REDACTED}'"
 
+    def is_begun(self, connection: Connection, table: AuditedTable) -> bool:
+        """By the statements that made them."""
+        told = "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE"
+        there = set(connection.exec_driver_sql(told, (table.name,)).scalars())
+        made = (self._auditing(table, letter, sides) for letter, sides in SIDES.items())
+        return {statement.replace("IF NOT EXISTS ", "", 1) for statement in made} <= there
+
     def end(self, connection: Connection, table: AuditedTable) -> None:
         """The triggers go; the entries stay."""
         for letter in TYPES:
@@ -190,8 +200,27 @@ class Sqlite(SqlDialect):
             yield rows
             after = rows[-1][0]
 
-    def rows(self, connection: Connection, table: AuditedTable) -> Iterator[Cells]:
+    def hold(self, connection: Connection, table: AuditedTable) -> None:
+        """There is one writer."""
+        del table
+        self.lock(connection)
+
+    def take_number(self, connection: Connection) -> int:
+        """As the triggers do."""
+        connection.exec_driver_sql(_COUNT)
+        return self.last(connection)
+
+    def definition(self, connection: Connection, table: AuditedTable) -> Sequence[str]:
+        """That of the table first, without those of triggers, which the log has some of, too."""
+        told = (
+            "SELECT sql FROM sqlite_schema WHERE tbl_name = ? AND type IN ('table', 'index') AND sql IS NOT NULL "
+            "ORDER BY type DESC, rowid"
+        )
+        return list(connection.exec_driver_sql(told, (table.name,)).scalars())
+
+    def rows(self, connection: Connection, table: AuditedTable, *, held: bool = False) -> Iterator[Cells]:
         """In the order in which they lie there."""
+        del held
         names = list(map(self.quoted, table.columns))
         yield from self._fetch(connection, [], names, self.quoted(table.name), "")
 

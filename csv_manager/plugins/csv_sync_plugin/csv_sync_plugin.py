@@ -10,7 +10,7 @@ import click
 
 from csv_manager.core.errors import CsvManagerError, OptionError, PathNotFoundError, StoreError
 from csv_manager.core.model import FormatOptions
-from csv_manager.core.targets import Mode, Target
+from csv_manager.core.targets import Mode, Target, schema_and_name
 from csv_manager.patterns import CsvCommandsPattern, CsvWatcherPattern
 from csv_manager.patterns.csv_commands_pattern import each
 from csv_manager.patterns.describe import short_path, typed_path
@@ -50,7 +50,7 @@ class CsvSyncPlugin(CsvCommandsPattern, CsvWatcherPattern):
     ) -> int:
         """Store a target and load what its files hold; the exit code: 1 if some of several files could not be."""
         watcher = self._watcher(csv_file)
-        schema, name = words.split(self._name_of(watcher) if table is None else table)
+        schema, name = schema_and_name(self._name_of(watcher) if table is None else table)
         target = Target(
             id=uuid.uuid4().hex,
             database=self.csv_watcher.syncing.named(database),
@@ -250,7 +250,7 @@ class CsvSyncPlugin(CsvCommandsPattern, CsvWatcherPattern):
         from csv_manager.sync.formation import name_of
 
         content = open_table(file, parse_format(FormatOptions(), given))
-        schema, name = words.split(name_of(file) if table is None else table)
+        schema, name = schema_and_name(name_of(file) if table is None else table)
         target = Target(
             id="",
             database=database,

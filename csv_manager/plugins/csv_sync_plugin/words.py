@@ -87,14 +87,6 @@ def shown(form: str) -> Callable[[Any], None]:
     return show
 
 
-def split(table: str) -> tuple[str | None, str]:
-    """The schema, if one is told, and the table."""
-    schema, _, name = table.rpartition(".")
-    if not name or (not schema and "." in table):
-        raise OptionError(f"{table!r} is no name of a table; it is [SCHEMA.]TABLE.")
-    return schema or None, name
-
-
 def pairs(told: Sequence[str], option: str) -> tuple[tuple[str, str], ...]:
     """Texts such as A=B, in two. Raises `OptionError`."""
     pairs = [text.partition("=") for text in told]

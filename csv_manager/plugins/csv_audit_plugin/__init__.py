@@ -1,0 +1,1 @@
+"""Who changed what in a table, and the way back."""
